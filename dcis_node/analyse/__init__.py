@@ -1,0 +1,1 @@
+"""From a stored exam to its results: decoding, view analysis, completeness, decision."""

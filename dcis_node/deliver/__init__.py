@@ -1,0 +1,1 @@
+"""The SCU side: sending, and the courier that empties the outbox."""

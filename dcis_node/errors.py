@@ -1,0 +1,90 @@
+"""The one error tree.
+
+DcisNodeError
+├── ConfigurationError      config.toml cannot be used; nothing was started
+├── InputError              a received object cannot be used (carries a stable reason)
+│   ├── HeaderError
+│   └── PixelError
+├── StorageError            index or files
+│   ├── SchemaError         the index is of another schema than this program
+│   └── UnsafeLocationError the folder cannot hold an index safely (network file system)
+├── BundleError             a model bundle does not load
+├── ResultError             a result object failed its self-check
+├── DeliveryError           a peer did not take an object (carries permanent and status)
+└── TrainingError           a cohort, split or training run cannot go on
+"""
+
+
+class DcisNodeError(Exception):
+    """Base of every error this project raises on purpose. Its text never holds patient data."""
+
+
+class ConfigurationError(DcisNodeError):
+    """The configuration cannot be used."""
+
+
+class InputError(DcisNodeError):
+    """A received object cannot be used.
+
+    Parameters
+    ----------
+    reason
+        Stable name of the reason, a value of `dcis_node.mammogram.facts.Reason`.
+    text
+        What was wrong, without any value of the object that could identify a patient.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class HeaderError(InputError):
+    """The header lacks or garbles what the node cannot do without."""
+
+
+class PixelError(InputError):
+    """The pixels cannot be decoded, or exceed a limit."""
+
+
+class StorageError(DcisNodeError):
+    """The index or the files cannot be used."""
+
+
+class SchemaError(StorageError):
+    """The index was written by a newer program, or by none we know."""
+
+
+class UnsafeLocationError(StorageError):
+    """The folder lies where an index is not safe, such as a network file system."""
+
+
+class BundleError(DcisNodeError):
+    """A model bundle is incomplete, altered, or needs settings that are unknown here."""
+
+
+class ResultError(DcisNodeError):
+    """A result object failed the check that stands before storing it."""
+
+
+class DeliveryError(DcisNodeError):
+    """A peer did not take an object.
+
+    Parameters
+    ----------
+    text
+        What happened, in an administrator's words.
+    permanent
+        True if the same bytes will be refused again, so that a person has to look.
+    status
+        The DIMSE status of the answer (PS3.4 B.2.3), or None where none came.
+    """
+
+    def __init__(self, text: str, *, permanent: bool, status: int | None = None) -> None:
+        super().__init__(text)
+        self.permanent = permanent
+        self.status = status
+
+
+class TrainingError(DcisNodeError):
+    """A cohort, a split or a training run cannot go on."""

@@ -1,0 +1,1 @@
+"""What a mammogram is: header facts, eligibility, pixels, anatomy. Pure."""

@@ -1,0 +1,1 @@
+"""Running the node: processes, clock, status, trace and self-test."""

@@ -1,0 +1,1 @@
+"""The index and the files, shared by the node and by training."""

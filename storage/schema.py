@@ -1,0 +1,240 @@
+"""The tables of the index.
+
+One status column per row is the truth; it is changed by compare-and-set under a lease. Times are Unix seconds (UTC).
+Peers' strings are values only: file names come from SHA-256 digests (see `storage.files`).
+"""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; names of constraints are fixed so that migrations can address them."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class Patient(Base):
+    """A patient: PatientID with its issuer ("MRN 7 of hospital A" is not "MRN 7 of hospital B")."""
+
+    __tablename__ = "patient"
+    __table_args__ = (UniqueConstraint("patient_id", "issuer"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[str] = mapped_column(String(64))
+    issuer: Mapped[str] = mapped_column(String(64))
+
+
+class Exam(Base):
+    """One patient's mammograms of one episode.
+
+    state: `open` (views may still come) -> `due` (complete or out of time: to be decided) -> `reported`.
+    A new image sets it back to `open`. `attempts` counts failed decisions; at the limit the state is `failed`.
+    """
+
+    __tablename__ = "exam"
+    __table_args__ = (Index("ix_exam_state", "state"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id"))
+    study_date: Mapped[str] = mapped_column(String(8))
+    state: Mapped[str] = mapped_column(String(16))
+    opened_at: Mapped[float] = mapped_column(Float)
+    last_image_at: Mapped[float] = mapped_column(Float)
+    completeness: Mapped[str] = mapped_column(String(32), default="")
+    lease_owner: Mapped[str] = mapped_column(String(64), default="")
+    lease_until: Mapped[float] = mapped_column(Float, default=0.0)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    failure: Mapped[str] = mapped_column(Text, default="")
+
+
+class Study(Base):
+    """A study and the exam it belongs to; several studies of one day may make one exam."""
+
+    __tablename__ = "study"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), index=True)
+
+
+class Association(Base):
+    """An association that has stored something; open while `closed_at` is null."""
+
+    __tablename__ = "association"
+    __table_args__ = (Index("ix_association_owner", "owner", "closed_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    calling_aet: Mapped[str] = mapped_column(String(16))
+    address: Mapped[str] = mapped_column(String(64))
+    opened_at: Mapped[float] = mapped_column(Float)
+    closed_at: Mapped[float | None] = mapped_column(Float, default=None)
+
+
+class Instance(Base):
+    """One stored SOP instance.
+
+    analysis: `not_applicable` (never will be), `pending`, `leased`, `analysed`, `failed` (see `reason`).
+    reason: a value of `dcis_node.mammogram.facts.Reason`.
+    facts: `MammogramHeader.to_json()`.
+    """
+
+    __tablename__ = "instance"
+    __table_args__ = (Index("ix_instance_analysis", "analysis", "next_try_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    series_instance_uid: Mapped[str] = mapped_column(String(64))
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
+    exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), index=True)
+    association_id: Mapped[int | None] = mapped_column(ForeignKey("association.id"), default=None)
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    size_bytes: Mapped[int] = mapped_column(Integer)
+    transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    received_at: Mapped[float] = mapped_column(Float)
+    duplicates: Mapped[int] = mapped_column(Integer, default=0)
+    facts: Mapped[dict[str, object]] = mapped_column(JSON)
+    eligible: Mapped[bool] = mapped_column(Boolean)
+    reason: Mapped[str] = mapped_column(String(40))
+    analysis: Mapped[str] = mapped_column(String(16))
+    lease_owner: Mapped[str] = mapped_column(String(64), default="")
+    lease_until: Mapped[float] = mapped_column(Float, default=0.0)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    next_try_at: Mapped[float] = mapped_column(Float, default=0.0)
+
+
+class Conflict(Base):
+    """Other bytes that came under a known SOP Instance UID: kept aside, and reported."""
+
+    __tablename__ = "conflict"
+    __table_args__ = (UniqueConstraint("instance_id", "sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instance_id: Mapped[int] = mapped_column(ForeignKey("instance.id"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int] = mapped_column(Integer)
+    received_at: Mapped[float] = mapped_column(Float)
+    calling_aet: Mapped[str] = mapped_column(String(16))
+
+
+class ViewAnalysis(Base):
+    """The stored prediction for one view, so that nothing is computed twice.
+
+    prediction: plain values of a `ViewPrediction` without its mask; the mask is a PNG in the files under
+    `mask_sha256` ("" where nothing was outlined).
+    """
+
+    __tablename__ = "view_analysis"
+    __table_args__ = (UniqueConstraint("instance_sha256", "bundle_sha256", "settings_sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instance_id: Mapped[int] = mapped_column(ForeignKey("instance.id"), index=True)
+    instance_sha256: Mapped[str] = mapped_column(String(64))
+    bundle_sha256: Mapped[str] = mapped_column(String(64))
+    settings_sha256: Mapped[str] = mapped_column(String(64))
+    prediction: Mapped[dict[str, object]] = mapped_column(JSON)
+    mask_sha256: Mapped[str] = mapped_column(String(64), default="")
+    seconds: Mapped[float] = mapped_column(Float)
+    analysed_at: Mapped[float] = mapped_column(Float)
+
+
+class Report(Base):
+    """One version of an exam's answer; `inputs_sha256` makes the same inputs give no second one."""
+
+    __tablename__ = "report"
+    __table_args__ = (UniqueConstraint("exam_id", "version"), UniqueConstraint("exam_id", "inputs_sha256"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), index=True)
+    version: Mapped[int] = mapped_column(Integer)
+    inputs_sha256: Mapped[str] = mapped_column(String(64))
+    bundle_sha256: Mapped[str] = mapped_column(String(64))
+    decision: Mapped[dict[str, object]] = mapped_column(JSON)
+    views: Mapped[list[dict[str, object]]] = mapped_column(JSON)
+    made_at: Mapped[float] = mapped_column(Float)
+
+
+class Result(Base):
+    """One result object; its bytes lie in the files under `sha256` and never change."""
+
+    __tablename__ = "result"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id"), index=True)
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    study_instance_uid: Mapped[str] = mapped_column(String(64))
+    series_instance_uid: Mapped[str] = mapped_column(String(64))
+    transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    modality: Mapped[str] = mapped_column(String(16))
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+class Outbox(Base):
+    """One result to one destination.
+
+    state: `due`, `leased`, `sent`, `dead` (a person has to look; see `last_error`).
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        UniqueConstraint("result_id", "destination"),
+        Index("ix_outbox_state", "state", "next_try_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    result_id: Mapped[int] = mapped_column(ForeignKey("result.id"), index=True)
+    destination: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    next_try_at: Mapped[float] = mapped_column(Float)
+    lease_owner: Mapped[str] = mapped_column(String(64), default="")
+    lease_until: Mapped[float] = mapped_column(Float, default=0.0)
+    last_status: Mapped[int | None] = mapped_column(Integer, default=None)
+    last_error: Mapped[str] = mapped_column(Text, default="")
+    first_try_at: Mapped[float | None] = mapped_column(Float, default=None)
+    sent_at: Mapped[float | None] = mapped_column(Float, default=None)
+
+
+class DeliveryAttempt(Base):
+    """One try to send one result: kept, so that `trace` can show what the peer said."""
+
+    __tablename__ = "delivery_attempt"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox.id"), index=True)
+    tried_at: Mapped[float] = mapped_column(Float)
+    status: Mapped[int | None] = mapped_column(Integer)
+    error: Mapped[str] = mapped_column(Text, default="")
+
+
+class Heartbeat(Base):
+    """The last sign of life of each process."""
+
+    __tablename__ = "heartbeat"
+
+    process: Mapped[str] = mapped_column(String(64), primary_key=True)
+    pid: Mapped[int] = mapped_column(Integer)
+    started_at: Mapped[float] = mapped_column(Float)
+    beat_at: Mapped[float] = mapped_column(Float)
+    detail: Mapped[str] = mapped_column(Text, default="")

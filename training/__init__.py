@@ -1,0 +1,1 @@
+"""From graded mammograms to a model bundle."""
