@@ -1,4 +1,4 @@
-"""Settings of the node: config.toml into frozen values, or a refusal that names file, key, value and what is allowed."""
+"""config.toml into frozen settings, or a refusal that names file, key, value and what is allowed."""
 
 import ipaddress
 import tomllib

@@ -1,0 +1,33 @@
+# The two commands of the README. Everything else is `dcis-node --help`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test install lint clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("dcis-node needs Python >= 3.11, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+install: $(STAMP)
+
+demo: install
+	$(BIN)/dcis-node demo $(ARGS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# -n 2: the suite is written for two cores; --dist loadfile keeps a file's servers together.
+test: lint
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report --skip-covered --fail-under=0 | tail -n 1
+	$(BIN)/coverage report --include='dcis_node/receive/*,dcis_node/deliver/*,storage/*' --fail-under=95
+
+clean:
+	rm -rf $(VENV) data demo-out build dist *.egg-info
