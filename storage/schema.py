@@ -6,6 +6,7 @@ Peers' strings are values only: file names come from SHA-256 digests (see `stora
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Float,
     ForeignKey,
@@ -109,7 +110,7 @@ class Instance(Base):
     exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), index=True)
     association_id: Mapped[int | None] = mapped_column(ForeignKey("association.id"), default=None)
     sha256: Mapped[str] = mapped_column(String(64), index=True)
-    size_bytes: Mapped[int] = mapped_column(Integer)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
     transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
     received_at: Mapped[float] = mapped_column(Float)
     duplicates: Mapped[int] = mapped_column(Integer, default=0)
@@ -132,7 +133,7 @@ class Conflict(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     instance_id: Mapped[int] = mapped_column(ForeignKey("instance.id"), index=True)
     sha256: Mapped[str] = mapped_column(String(64))
-    size_bytes: Mapped[int] = mapped_column(Integer)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
     received_at: Mapped[float] = mapped_column(Float)
     calling_aet: Mapped[str] = mapped_column(String(16))
 

@@ -1,0 +1,122 @@
+"""The open index: short reading and writing transactions, nothing else."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from dcis_node.errors import SchemaError, StorageError
+from storage.engines import describe, prepare_location, read_engine, write_engine
+from storage.locations import check_location
+from storage.migrate import HEAD, upgrade
+
+__all__ = ["Database", "check_location", "open_database", "upgrade"]
+
+
+class Database:
+    """An index opened by one process.
+
+    Open it after a fork, never before: connections must not be shared between processes, and a use in another
+    process than the opener's is refused.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL of the index.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._pid = os.getpid()
+        self._readers = read_engine(url)
+        self._writers = write_engine(url)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a transaction that sees one state of the index and cannot change it.
+
+        Raises
+        ------
+        StorageError
+            The index was busy for ten seconds, cannot be read, or a write was tried. The text holds no values.
+        """
+        with _told(), self._session(self._readers) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a transaction that holds the write lock; commit (durably) at its end, undo everything on an error.
+
+        Keep it short: nobody else writes meanwhile. Objects stay readable after the commit. Do not open a second
+        one inside; the inner one would wait for the outer one and fail.
+
+        Raises
+        ------
+        StorageError
+            The index was busy for ten seconds, is full, or refused a value. Nothing was changed. The text holds no
+            values.
+        """
+        with _told(), self._session(self._writers) as session:
+            yield session
+            session.commit()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._readers.dispose()
+        self._writers.dispose()
+
+    def _session(self, engine: Engine) -> Session:
+        if os.getpid() != self._pid:
+            msg = "the index was opened before a fork; every process opens its own"
+            raise StorageError(msg)
+        return Session(engine, expire_on_commit=False)
+
+
+def open_database(url: str) -> Database:
+    """Open an index that `upgrade` has brought to the schema of this program.
+
+    Raises
+    ------
+    SchemaError
+        The index has another schema.
+    UnsafeLocationError
+        The index lies on a network file system.
+    StorageError
+        The index cannot be opened.
+    """
+    prepare_location(url)
+    database = Database(url)
+    try:
+        _check_schema(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _check_schema(database: Database) -> None:
+    try:
+        with database.read() as session:
+            found = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    except StorageError as error:
+        msg = "the index has no schema yet, or cannot be read: start the node once, or look at the file"
+        raise SchemaError(msg) from error
+    if found != HEAD:
+        msg = f"the index has schema {found}, this program needs {HEAD}; the node brings it up to date when it starts"
+        raise SchemaError(msg)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn the database library's errors into ours, without the values they may quote."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StorageError(describe(error)) from None
+    except PoolTimeoutError:
+        msg = "the index was busy: no free connection in time"
+        raise StorageError(msg) from None

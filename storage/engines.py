@@ -1,0 +1,139 @@
+"""Engines, and everything that only one kind of database understands: no other file names SQLite or PostgreSQL."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+
+from dcis_node.errors import StorageError
+from storage.locations import check_location
+
+BUSY_TIMEOUT_SECONDS = 10.0
+MIGRATION_TIMEOUT_SECONDS = 600.0  # a second starter waits while the first migrates
+# SQLite 3.7.0 to 3.51.2 can corrupt a WAL that several processes write and checkpoint (sqlite.org/releaselog, 3.51.3).
+FIRST_SAFE_WAL = (3, 51, 3)
+MIGRATION_LOCK_KEY = 0x64636973  # any fixed number, the same in every process: "dcis"
+
+
+def journal_mode(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
+    """Give the journal mode that is safe with several writing processes under a version of SQLite."""
+    return "WAL" if version >= FIRST_SAFE_WAL else "TRUNCATE"
+
+
+def write_engine(url: str) -> Engine:
+    """Make an engine whose transactions hold the write lock from their first statement on.
+
+    The pool has one connection: the writers of a process queue here, in order, and not by polling inside SQLite.
+    """
+    return _engine(url, begin="BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
+
+
+def read_engine(url: str) -> Engine:
+    """Make an engine that cannot write."""
+    return _engine(url, begin="BEGIN", pragmas={"query_only": "ON"})
+
+
+def migration_engine(url: str) -> Engine:
+    """Make an engine for changing the schema: waits long, and lets tables be rebuilt (foreign keys checked after)."""
+    return _engine(
+        url,
+        begin="BEGIN IMMEDIATE",
+        pragmas={"foreign_keys": "OFF", "busy_timeout": str(int(MIGRATION_TIMEOUT_SECONDS * 1000))},
+        pool_size=1,
+        max_overflow=0,
+    )
+
+
+def prepare_location(url: str) -> None:
+    """Check the place of a SQLite index, and create its folder (0700) and file (0600) if they are missing.
+
+    Raises
+    ------
+    UnsafeLocationError
+        The folder lies on a network file system.
+    StorageError
+        The URL names no file, or the file cannot be created.
+    """
+    file = _sqlite_file(url)
+    if file is None:
+        return
+    check_location(file)
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        msg = f"the index {file} cannot be opened for writing: {error.strerror}"
+        raise StorageError(msg) from error
+
+
+def hold_migration_lock(connection: Connection) -> None:
+    """Let one process at a time change the schema, until the end of the transaction.
+
+    On SQLite the transaction itself (BEGIN IMMEDIATE) is the lock.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK_KEY})
+
+
+def broken_foreign_keys(connection: Connection) -> int:
+    """Count rows that point nowhere; a database that never lets them in has none."""
+    if connection.dialect.name != "sqlite":
+        return 0
+    return len(connection.execute(text("PRAGMA foreign_key_check")).all())
+
+
+def describe(error: DBAPIError) -> str:
+    """Say what a database refused, without any value that was on its way in or out."""
+    name = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or ""
+    return f"the index refused: {type(error.orig).__name__} {name}".strip()
+
+
+def _sqlite_file(url: str) -> Path | None:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
+        msg = "the index needs a file, such as sqlite:////var/lib/dcis-node/index.sqlite"
+        raise StorageError(msg)
+    return Path(parsed.database)
+
+
+def _engine(
+    url: str, *, begin: str, pragmas: dict[str, str] | None = None, pool_size: int = 5, max_overflow: int = 20
+) -> Engine:
+    # hide_parameters: the text of an error must not carry a patient's ID into a log.
+    options = {"hide_parameters": True, "pool_size": pool_size, "max_overflow": max_overflow}
+    if make_url(url).get_backend_name() != "sqlite":
+        read_only = bool(pragmas and "query_only" in pragmas)
+        return create_engine(url, execution_options={"postgresql_readonly": read_only}, **options)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, **options)
+    event.listen(engine, "connect", _set_up({**_pragmas(), **(pragmas or {})}))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _pragmas() -> dict[str, str]:
+    return {
+        "busy_timeout": str(int(BUSY_TIMEOUT_SECONDS * 1000)),  # first: the others may have to wait
+        "journal_mode": journal_mode(),
+        "synchronous": "FULL",  # the commit is on disk before it is acknowledged
+        "foreign_keys": "ON",
+        "trusted_schema": "OFF",
+        "journal_size_limit": str(64 * 1024 * 1024),
+    }
+
+
+def _set_up(pragmas: dict[str, str]) -> Callable[[DBAPIConnection, object], None]:
+    def on_connect(connection: DBAPIConnection, _record: object) -> None:
+        # Python 3.11 opens no transaction before DDL or SELECT by itself; we say BEGIN ourselves (see "begin").
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for name, value in pragmas.items():
+            cursor.execute(f"PRAGMA {name}={value}")
+        cursor.close()
+
+    return on_connect

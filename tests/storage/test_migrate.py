@@ -1,0 +1,106 @@
+import multiprocessing
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+
+from dcis_node.errors import SchemaError
+from storage import engines, migrate
+from storage.database import Database, upgrade
+from storage.schema import Base
+
+
+def test_the_migrations_give_the_schema_of_the_models(db: Database) -> None:
+    with db.read() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_head_is_the_newest_migration() -> None:
+    scripts = ScriptDirectory(str(migrate.MIGRATIONS))
+    assert scripts.get_heads() == [migrate.HEAD]
+
+
+def test_a_second_upgrade_changes_nothing(db: Database, url: str) -> None:
+    with db.write() as session:
+        session.execute(text("INSERT INTO patient (patient_id, issuer) VALUES ('1', '')"))
+
+    upgrade(url)
+
+    with db.read() as session:
+        assert session.execute(text("SELECT count(*) FROM patient")).scalar() == 1
+
+
+def test_the_first_schema_can_be_taken_back(db: Database, url: str) -> None:
+    engine = engines.migration_engine(url)
+    with engine.begin() as connection:
+        command.downgrade(migrate.migration_config(connection), "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    engine.dispose()
+
+
+def test_processes_that_start_at_once_do_not_clash(url: str) -> None:
+    context = multiprocessing.get_context("fork")
+    starters = [context.Process(target=upgrade, args=(url,)) for _ in range(4)]
+    for starter in starters:
+        starter.start()
+    for starter in starters:
+        starter.join()
+
+    assert [starter.exitcode for starter in starters] == [0, 0, 0, 0]
+
+
+def test_a_newer_schema_is_refused_and_left_alone(db: Database, url: str) -> None:
+    with db.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(SchemaError, match="newer"):
+        upgrade(url)
+
+    with db.read() as session:
+        assert session.execute(text("SELECT version_num FROM alembic_version")).scalar() == "9999"
+
+
+def test_a_database_of_another_program_is_refused(url: str) -> None:
+    engines.prepare_location(url)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE other (id INTEGER)"))
+    engine.dispose()
+
+    with pytest.raises(SchemaError, match="not made by this program"):
+        upgrade(url)
+
+
+def test_a_migration_that_leaves_loose_ends_is_undone(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "broken_foreign_keys", lambda _: 3)
+    with pytest.raises(SchemaError, match="3 rows"):
+        upgrade(url)
+
+    engine = create_engine(url)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_every_table_can_be_made_in_postgresql() -> None:
+    for table in Base.metadata.sorted_tables:
+        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=postgresql.dialect()))
+
+
+def test_sizes_above_two_gibibytes_fit_in_postgresql() -> None:
+    table = str(CreateTable(Base.metadata.tables["instance"]).compile(dialect=postgresql.dialect()))
+    assert "size_bytes BIGINT" in table
+
+
+def test_postgresql_takes_an_advisory_lock_and_checks_its_own_keys() -> None:
+    connection = Mock(dialect=SimpleNamespace(name="postgresql"))
+    engines.hold_migration_lock(connection)
+    assert "pg_advisory_xact_lock" in str(connection.execute.call_args.args[0])
+    assert engines.broken_foreign_keys(connection) == 0
