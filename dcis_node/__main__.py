@@ -1,0 +1,5 @@
+"""`python -m dcis_node` is `dcis-node`."""
+
+from dcis_node.cli import main
+
+main()

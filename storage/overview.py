@@ -1,0 +1,204 @@
+"""What `status`, `exams` and `trace` show: plain values of the index, without any patient's name or number."""
+
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from storage.schema import (
+    Conflict,
+    DeliveryAttempt,
+    Exam,
+    Instance,
+    Outbox,
+    Report,
+    Result,
+    Study,
+    ViewAnalysis,
+)
+
+
+def queues(session: Session) -> dict[str, Any]:
+    """Count what waits, runs, failed and is done."""
+    outbox: dict[str, dict[str, int]] = {}
+    for destination, state, count in session.execute(
+        select(Outbox.destination, Outbox.state, func.count()).group_by(Outbox.destination, Outbox.state)
+    ):
+        outbox.setdefault(destination, {})[state] = count
+    return {
+        "views": _counts(session, Instance.analysis),
+        "exams": _counts(session, Exam.state),
+        "outbox": outbox,
+        "instances": session.scalar(select(func.count()).select_from(Instance)) or 0,
+        "conflicts": session.scalar(select(func.count()).select_from(Conflict)) or 0,
+    }
+
+
+def _counts(session: Session, column: Any) -> dict[str, int]:  # noqa: ANN401 -- any mapped column
+    rows = session.execute(select(column, func.count()).group_by(column))
+    return {str(value): int(count) for value, count in rows}
+
+
+def last_exams(session: Session, *, limit: int = 10) -> list[dict[str, Any]]:
+    """Give the exams whose last image came most recently, newest first."""
+    exams = session.scalars(select(Exam).order_by(Exam.last_image_at.desc(), Exam.id.desc()).limit(limit))
+    return [exam_summary(session, exam) for exam in exams]
+
+
+def exam_summary(session: Session, exam: Exam) -> dict[str, Any]:
+    """Give one exam in a line: studies, images, state, decision, deliveries."""
+    report = _last_report(session, exam.id)
+    images, eligible = session.execute(
+        select(func.count(), func.coalesce(func.sum(Instance.eligible.cast(_INTEGER)), 0)).where(
+            Instance.exam_id == exam.id
+        )
+    ).one()
+    return {
+        "exam": exam.id,
+        "studies": _studies(session, exam.id),
+        "study_date": exam.study_date,
+        "state": exam.state,
+        "completeness": exam.completeness,
+        "instances": images,
+        "eligible": int(eligible),
+        "last_image_at": exam.last_image_at,
+        "failure": exam.failure,
+        "report": None if report is None else {"version": report.version, "made_at": report.made_at, **report.decision},
+        "deliveries": _delivery_states(session, exam.id),
+    }
+
+
+_INTEGER = Instance.id.type
+
+
+def _studies(session: Session, exam_id: int) -> list[str]:
+    return list(session.scalars(select(Study.study_instance_uid).where(Study.exam_id == exam_id).order_by(Study.id)))
+
+
+def _last_report(session: Session, exam_id: int) -> Report | None:
+    return session.scalars(
+        select(Report).where(Report.exam_id == exam_id).order_by(Report.version.desc()).limit(1)
+    ).first()
+
+
+def _delivery_states(session: Session, exam_id: int) -> dict[str, int]:
+    rows = session.execute(
+        select(Outbox.state, func.count())
+        .join(Result, Result.id == Outbox.result_id)
+        .join(Report, Report.id == Result.report_id)
+        .where(Report.exam_id == exam_id)
+        .group_by(Outbox.state)
+    )
+    return {str(state): int(count) for state, count in rows}
+
+
+def trace(session: Session, uid: str) -> list[dict[str, Any]]:
+    """Tell everything the index knows of the exams that a UID belongs to.
+
+    Parameters
+    ----------
+    uid
+        A study, series or SOP instance UID, of an image or of one of our results; or the number of an exam.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        One entry an exam; empty if the index does not know the UID.
+    """
+    found = select(Exam.id).where(
+        or_(
+            Exam.id == (int(uid) if uid.isdecimal() and len(uid) < 10 else -1),
+            Exam.id.in_(select(Study.exam_id).where(Study.study_instance_uid == uid)),
+            Exam.id.in_(
+                select(Instance.exam_id).where(
+                    or_(Instance.sop_instance_uid == uid, Instance.series_instance_uid == uid)
+                )
+            ),
+            Exam.id.in_(
+                select(Report.exam_id)
+                .join(Result, Result.report_id == Report.id)
+                .where(or_(Result.sop_instance_uid == uid, Result.series_instance_uid == uid))
+            ),
+        )
+    )
+    exams = session.scalars(select(Exam).where(Exam.id.in_(found)).order_by(Exam.id)).all()
+    return [_trace_exam(session, exam) for exam in exams]
+
+
+def _trace_exam(session: Session, exam: Exam) -> dict[str, Any]:
+    instances = session.scalars(select(Instance).where(Instance.exam_id == exam.id).order_by(Instance.id))
+    reports = session.scalars(select(Report).where(Report.exam_id == exam.id).order_by(Report.version))
+    return {
+        **exam_summary(session, exam),
+        "instances": [_trace_instance(session, instance) for instance in instances],
+        "reports": [_trace_report(session, report) for report in reports],
+    }
+
+
+def _trace_instance(session: Session, instance: Instance) -> dict[str, Any]:
+    facts = instance.facts
+    analyses = session.scalars(
+        select(ViewAnalysis).where(ViewAnalysis.instance_sha256 == instance.sha256).order_by(ViewAnalysis.id)
+    )
+    conflicts = session.scalars(select(Conflict).where(Conflict.instance_id == instance.id).order_by(Conflict.id))
+    return {
+        "sop_instance_uid": instance.sop_instance_uid,
+        "sop_class_uid": instance.sop_class_uid,
+        "transfer_syntax_uid": instance.transfer_syntax_uid,
+        "sha256": instance.sha256,
+        "size_bytes": instance.size_bytes,
+        "received_at": instance.received_at,
+        "duplicates": instance.duplicates,
+        "conflicts": [{"sha256": c.sha256, "received_at": c.received_at, "from": c.calling_aet} for c in conflicts],
+        "eligible": instance.eligible,
+        "reason": instance.reason,
+        "analysis": instance.analysis,
+        "attempts": instance.attempts,
+        "facts": facts,
+        "analyses": [
+            {
+                "bundle_sha256": a.bundle_sha256,
+                "analysed_at": a.analysed_at,
+                "seconds": a.seconds,
+                "mask_sha256": a.mask_sha256,
+                **a.prediction,
+            }
+            for a in analyses
+        ],
+    }
+
+
+def _trace_report(session: Session, report: Report) -> dict[str, Any]:
+    results = session.scalars(select(Result).where(Result.report_id == report.id).order_by(Result.id))
+    return {
+        "version": report.version,
+        "made_at": report.made_at,
+        "bundle_sha256": report.bundle_sha256,
+        "decision": report.decision,
+        "views": report.views,
+        "results": [_trace_result(session, result) for result in results],
+    }
+
+
+def _trace_result(session: Session, result: Result) -> dict[str, Any]:
+    parcels = session.scalars(select(Outbox).where(Outbox.result_id == result.id).order_by(Outbox.id))
+    return {
+        "sop_instance_uid": result.sop_instance_uid,
+        "sop_class_uid": result.sop_class_uid,
+        "modality": result.modality,
+        "sha256": result.sha256,
+        "deliveries": [_trace_parcel(session, parcel) for parcel in parcels],
+    }
+
+
+def _trace_parcel(session: Session, parcel: Outbox) -> dict[str, Any]:
+    attempts = session.scalars(
+        select(DeliveryAttempt).where(DeliveryAttempt.outbox_id == parcel.id).order_by(DeliveryAttempt.id)
+    )
+    return {
+        "destination": parcel.destination,
+        "state": parcel.state,
+        "next_try_at": parcel.next_try_at,
+        "sent_at": parcel.sent_at,
+        "attempts": [{"tried_at": a.tried_at, "status": a.status, "error": a.error} for a in attempts],
+    }
