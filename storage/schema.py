@@ -47,12 +47,15 @@ class Patient(Base):
 class Exam(Base):
     """One patient's mammograms of one episode.
 
-    state: `open` (views may still come) -> `due` (complete or out of time: to be decided) -> `reported`.
-    A new image sets it back to `open`. `attempts` counts failed decisions; at the limit the state is `failed`.
+    state: `idle` (no image yet, so nothing to answer) -> `open` (views may still come) -> `due` (complete or out of
+    time: to be decided) -> `reported`. A new image, or marks for its images, set it back to `open`. `attempts` counts
+    failed decisions; at the limit the state is `failed`.
+    `opened_at` is the arrival of the first image since it was (re)opened, `last_image_at` that of the last image or
+    mark.
     """
 
     __tablename__ = "exam"
-    __table_args__ = (Index("ix_exam_state", "state"),)
+    __table_args__ = (Index("ix_exam_state", "state"), Index("ix_exam_patient_id", "patient_id", "study_date"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id"))

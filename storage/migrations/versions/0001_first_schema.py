@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_exam")),
     )
     with op.batch_alter_table("exam", schema=None) as batch_op:
+        batch_op.create_index("ix_exam_patient_id", ["patient_id", "study_date"], unique=False)
         batch_op.create_index("ix_exam_state", ["state"], unique=False)
 
     op.create_table(
@@ -253,6 +254,7 @@ def downgrade() -> None:
     op.drop_table("report")
     with op.batch_alter_table("exam", schema=None) as batch_op:
         batch_op.drop_index("ix_exam_state")
+        batch_op.drop_index("ix_exam_patient_id")
 
     op.drop_table("exam")
     op.drop_table("patient")
