@@ -1,0 +1,131 @@
+"""The self-test behind `dcis-node check`: each part is tried, not looked at."""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from dcis_node.analyse.decode import decode_pixels
+from dcis_node.config import Configuration
+from dcis_node.deliver.outcome import PeerAddress
+from dcis_node.deliver.sender import echo
+from dcis_node.errors import DcisNodeError
+from dcis_node.model.device import choose_device
+from dcis_node.operate.findings import Finding, Verdict
+from dcis_node.operate.listener import address_of, bind_listener
+from dcis_node.operate.probes import STREAMS, expected, probe_file
+from dcis_node.operate.roles import bundle_of
+from dcis_node.operate.sending import peer_of
+from storage.database import check_location, open_database
+from storage.heartbeat import beats
+
+# A four-view exam is 30-150 MB as received; below this a busy day fills the disk.
+LOW_DISK_BYTES = 20 * 1024**3
+
+
+def examine(configuration: Configuration) -> Iterator[Finding]:
+    """Try every part of the node that this configuration describes, one finding at a time."""
+    for check in (_folder, _index, _decoders, _bundle, _device, _listener, _destinations):
+        yield from _guarded(check, configuration)
+
+
+def _guarded(check: Callable[[Configuration], Iterator[Finding]], configuration: Configuration) -> Iterator[Finding]:
+    name = check.__name__.removeprefix("_")
+    try:
+        yield from check(configuration)
+    except DcisNodeError as error:
+        yield Finding(name, Verdict.FAIL, str(error))
+    except OSError as error:
+        yield Finding(name, Verdict.FAIL, f"{type(error).__name__}: {error.strerror}")
+
+
+def _folder(configuration: Configuration) -> Iterator[Finding]:
+    folder = configuration.folder
+    there = folder if folder.exists() else next(parent for parent in folder.parents if parent.exists())
+    check_location(there)
+    with tempfile.NamedTemporaryFile(dir=there):
+        pass
+    free = shutil.disk_usage(there).free
+    detail = f"{folder} can be written, {free / 1024**3:.0f} GiB free"
+    yield Finding("folder", Verdict.WARN if free < LOW_DISK_BYTES else Verdict.OK, detail)
+
+
+def _index(configuration: Configuration) -> Iterator[Finding]:
+    url = configuration.index_url
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        yield Finding("index", Verdict.OK, f"not there yet; made at the first start (SQLite {sqlite3.sqlite_version})")
+        return
+    db = open_database(url)
+    db.close()
+    yield Finding("index", Verdict.OK, f"opens, schema fits (SQLite {sqlite3.sqlite_version})")
+
+
+def _decoders(configuration: Configuration) -> Iterator[Finding]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "probe"
+        for name in STREAMS:
+            path.write_bytes(probe_file(name))
+            try:
+                pixels = decode_pixels(path, configuration.analyse, scratch=Path(folder))
+            except DcisNodeError as error:
+                yield Finding(f"decoder {name}", Verdict.FAIL, str(error))
+                continue
+            same = np.array_equal(pixels, expected())
+            verdict = Verdict.OK if same else Verdict.FAIL
+            yield Finding(f"decoder {name}", verdict, "decodes exactly" if same else "decodes to other values")
+
+
+def _bundle(configuration: Configuration) -> Iterator[Finding]:
+    bundle = bundle_of(configuration)
+    detail = f"{bundle.name} {bundle.version}, scenario {bundle.scenario}, sha256 {bundle.sha256}"
+    if bundle.synthetic:
+        yield Finding("bundle", Verdict.WARN, f"{detail}: SYNTHETIC, its figures have no clinical meaning")
+    else:
+        yield Finding("bundle", Verdict.OK, detail)
+
+
+def _device(configuration: Configuration) -> Iterator[Finding]:
+    device = choose_device(configuration.analyse.device)
+    yield Finding("device", Verdict.OK, f"analyse.device = {configuration.analyse.device} gives {device}")
+
+
+def _listener(configuration: Configuration) -> Iterator[Finding]:
+    if _runs(configuration):
+        own = PeerAddress(
+            host=configuration.receive.host,
+            port=configuration.receive.port,
+            aet=configuration.node.aet,
+            calling_aet=configuration.receive.peers[0].aet if configuration.receive.peers else configuration.node.aet,
+            timeout_seconds=configuration.deliver.timeout_seconds,
+        )
+        answer = echo(own)
+        yield Finding("listener", Verdict.OK if answer.ok else Verdict.FAIL, f"the node runs; C-ECHO: {answer.text}")
+        return
+    listener = bind_listener(configuration.receive)
+    host, port = address_of(listener)
+    listener.close()
+    yield Finding("listener", Verdict.OK, f"{host}:{port} is free")
+
+
+def _runs(configuration: Configuration) -> bool:
+    try:
+        db = open_database(configuration.index_url)
+    except DcisNodeError:
+        return False
+    try:
+        with db.read() as session:
+            return any(beat.process == "supervisor" for beat in beats(session))
+    finally:
+        db.close()
+
+
+def _destinations(configuration: Configuration) -> Iterator[Finding]:
+    if not configuration.destinations:
+        yield Finding("destinations", Verdict.WARN, "none: results are kept and sent nowhere")
+    for destination in configuration.destinations:
+        answer = echo(peer_of(configuration, destination))
+        verdict = Verdict.OK if answer.ok else Verdict.FAIL
+        yield Finding(f"destination {destination.name}", verdict, f"C-ECHO: {answer.text}")

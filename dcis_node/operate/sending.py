@@ -1,0 +1,85 @@
+"""What `dcis-node send` and the demo do: files of a folder to a peer, a line for each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dcis_node.config import Configuration, DestinationSettings
+from dcis_node.deliver.outcome import Outgoing, PeerAddress
+from dcis_node.deliver.policy import Action, judge
+from dcis_node.deliver.sender import outgoing_from_file, send_files
+from dcis_node.errors import DeliveryError, InputError
+
+
+@dataclass(frozen=True)
+class Line:
+    """What came of one file. `path` is the user's own; nothing of the file's content is shown."""
+
+    path: Path
+    stored: bool
+    status: int | None
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain values."""
+        return {"path": str(self.path), "stored": self.stored, "status": self.status, "text": self.text}
+
+
+def dicom_files(folder: Path) -> tuple[tuple[Outgoing, ...], tuple[Line, ...]]:
+    """Find the DICOM files at a path.
+
+    Returns
+    -------
+    tuple
+        The files that can be sent, by name, and a line for each `*.dcm` that cannot. Files that are no DICOM and do
+        not claim to be are passed over.
+
+    Raises
+    ------
+    InputError
+        There is no such path.
+    """
+    if not folder.exists():
+        raise InputError("no_such_path", f"{folder}: no such file or folder")
+    paths = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else [folder]
+    found, unusable = [], []
+    for path in paths:
+        try:
+            found.append(outgoing_from_file(path))
+        except DeliveryError as error:
+            if path.suffix.lower() == ".dcm" or path == folder:
+                unusable.append(Line(path, stored=False, status=None, text=str(error)))
+    return tuple(found), tuple(unusable)
+
+
+def send_outgoing(files: tuple[Outgoing, ...], peer: PeerAddress) -> Iterator[Line]:
+    """Send files and tell of each as soon as it is known."""
+    for sent in send_files(files, peer):
+        verdict = judge(sent, peer)
+        yield Line(sent.item.path, stored=verdict.action is Action.DONE, status=sent.status, text=verdict.text)
+
+
+def send_folder(folder: Path, peer: PeerAddress) -> list[Line]:
+    """Send every DICOM file of a folder.
+
+    Raises
+    ------
+    InputError
+        There is no such path, or no DICOM file in it.
+    """
+    files, unusable = dicom_files(folder)
+    if not files and not unusable:
+        raise InputError("no_dicom_files", f"{folder}: no DICOM file found")
+    return [*unusable, *send_outgoing(files, peer)]
+
+
+def peer_of(configuration: Configuration, destination: DestinationSettings) -> PeerAddress:
+    """Give the address of a destination, with our calling AE title towards it."""
+    return PeerAddress(
+        host=destination.host,
+        port=destination.port,
+        aet=destination.aet,
+        calling_aet=destination.calling_aet or configuration.node.aet,
+        timeout_seconds=configuration.deliver.timeout_seconds,
+    )
