@@ -1,0 +1,183 @@
+"""One unit of the courier's work: claim what is due for a destination, send it, record what came of it."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from dcis_node.config import DeliverSettings
+from dcis_node.deliver import policy
+from dcis_node.deliver.outcome import Failure, Outgoing, PeerAddress, Sent
+from dcis_node.deliver.policy import Action
+from dcis_node.deliver.sender import send_files
+from dcis_node.errors import StorageError
+from storage import outbox
+from storage.database import Database
+from storage.files import FileStore
+from storage.outbox import Parcel
+
+log = logging.getLogger(__name__)
+
+# Waits that one object can meet: connection, association, network, answer (see `PeerAddress.timeout_seconds`).
+WAITS_OF_ONE_OBJECT = 4
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What a courier needs to serve one destination.
+
+    Parameters
+    ----------
+    destination
+        Name of the destination in configuration and outbox.
+    owner
+        Name under which rows are leased; the same after a restart, and no one else's.
+    rng
+        Source of the jitter between attempts.
+    stop
+        Set when the current object is the last one.
+    tick
+        Called after each object as a sign of life.
+    """
+
+    db: Database
+    files: FileStore
+    destination: str
+    peer: PeerAddress
+    settings: DeliverSettings
+    owner: str
+    rng: random.Random
+    stop: threading.Event
+    tick: Callable[[], None] = lambda: None
+
+    @property
+    def lease_seconds(self) -> float:
+        """Length of a lease: longer than the handling of one object, after which it is renewed."""
+        return self.settings.lease_seconds + WAITS_OF_ONE_OBJECT * self.peer.timeout_seconds
+
+
+def deliver_next(context: Lane, *, now: float) -> bool:
+    """Send what is due of one study to the lane's destination, and record what came of each object.
+
+    A death at any line leaves leased rows, which are sent again. An object that fails is pushed back in time; those
+    behind it go on.
+
+    Parameters
+    ----------
+    context
+        The lane.
+    now
+        Wall clock in Unix seconds; times within the call are counted from it by the monotonic clock.
+
+    Returns
+    -------
+    bool
+        True if something was claimed.
+
+    Raises
+    ------
+    StorageError
+        The index cannot be used. What was sent but not recorded will be sent again.
+    """
+    started = time.monotonic()
+    parcels = outbox.claim(
+        context.db, owner=context.owner, now=now, lease_seconds=context.lease_seconds, destination=context.destination
+    )
+    if not parcels:
+        return False
+    # One wait for all that fails now, so that the objects of an exam stay together.
+    attempt = max(parcel.attempts for parcel in parcels)
+    retry_at = now + policy.backoff(
+        attempt,
+        first=context.settings.backoff_first_seconds,
+        most=context.settings.backoff_most_seconds,
+        rng=context.rng,
+    )
+    left = {parcel.sop_instance_uid: parcel for parcel in parcels}
+    for sent in _send(context, parcels):
+        moment = now + time.monotonic() - started
+        _record(context, left.pop(sent.item.sop_instance_uid), sent, now=moment, retry_at=retry_at)
+        context.tick()
+        if context.stop.is_set() or not _keep(context, left, now=moment):
+            break
+    if left:
+        outbox.release(context.db, left.values(), owner=context.owner)
+    return True
+
+
+def _send(context: Lane, parcels: Sequence[Parcel]) -> Iterator[Sent]:
+    """Check the stored bytes, then send; a defect of ours becomes the outcome of the object that met it."""
+    items = [_outgoing(context, parcel) for parcel in parcels]
+    pending = {item.sop_instance_uid: item for item in items}
+    try:
+        for sent in _send_whole(context, items, parcels):
+            del pending[sent.item.sop_instance_uid]
+            yield sent
+    except Exception as error:  # noqa: BLE001 -- the edge: whatever goes wrong is recorded, and the others go on
+        # Only the kind is kept: the text may quote values of the object.
+        for item in list(pending.values())[:1]:
+            yield Sent(item, failure=Failure.INTERNAL, detail=type(error).__name__)
+
+
+def _send_whole(context: Lane, items: Sequence[Outgoing], parcels: Sequence[Parcel]) -> Iterator[Sent]:
+    whole = []
+    for item, parcel in zip(items, parcels, strict=True):
+        try:
+            context.files.read(parcel.sha256)
+        except StorageError as error:
+            yield Sent(item, failure=Failure.UNREADABLE, detail=str(error))
+        else:
+            whole.append(item)
+    yield from send_files(whole, context.peer)
+
+
+def _outgoing(context: Lane, parcel: Parcel) -> Outgoing:
+    path = context.files.path(parcel.sha256)
+    return Outgoing(parcel.sop_class_uid, parcel.sop_instance_uid, parcel.transfer_syntax_uid, path)
+
+
+def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: float) -> None:
+    verdict = policy.judge(sent, context.peer, refusals=_refusals(context.db, parcel, sent.status))
+    level = logging.INFO if verdict.action is Action.DONE else logging.WARNING
+    log.log(
+        level,
+        "event=delivery outbox=%d destination=%s attempt=%d action=%s status=%s text=%r",
+        parcel.outbox_id,
+        parcel.destination,
+        parcel.attempts,
+        verdict.action.value,
+        "none" if sent.status is None else f"0x{sent.status:04X}",
+        verdict.text,
+    )
+    if verdict.action is Action.DONE and sent.status is not None:
+        outbox.mark_sent(context.db, parcel, now=now, status=sent.status, note=verdict.text)
+        return
+    if verdict.action is Action.DEAD:
+        outbox.mark_dead(context.db, parcel, owner=context.owner, now=now, status=sent.status, error=verdict.text)
+        return
+    next_try_at = retry_at if verdict.wait_seconds is None else now + verdict.wait_seconds
+    outbox.mark_retry(
+        context.db,
+        parcel,
+        owner=context.owner,
+        now=now,
+        next_try_at=next_try_at,
+        status=sent.status,
+        error=verdict.text,
+    )
+
+
+def _refusals(db: Database, parcel: Parcel, status: int | None) -> int:
+    counted = policy.counted_range(status)
+    if counted is None:
+        return 0
+    return outbox.count_answers(db, parcel, lowest=counted.start, highest=counted.stop - 1)
+
+
+def _keep(context: Lane, left: dict[str, Parcel], *, now: float) -> bool:
+    """Renew the lease of what is left; False if some of it was handed to another courier meanwhile."""
+    if not left:
+        return True
+    return outbox.renew(context.db, left.values(), owner=context.owner, now=now, lease_seconds=context.lease_seconds)

@@ -1,0 +1,110 @@
+"""Values of sending: where to, what, and what came of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class PeerAddress:
+    """A peer that stores objects.
+
+    Parameters
+    ----------
+    host, port
+        Where it listens; IPv4, IPv6 or a host name.
+    aet
+        Called AE title: its own.
+    calling_aet
+        Calling AE title: ours.
+    timeout_seconds
+        Longest wait for each of: the connection, the answer to the association request, progress on the network, and
+        (beside the time of the transfer) the answer to a request.
+    """
+
+    host: str
+    port: int
+    aet: str
+    calling_aet: str = "DCIS_NODE"
+    timeout_seconds: float = 30.0
+
+    def __str__(self) -> str:
+        return f"{self.aet} at {self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One DICOM file to send; the UIDs are those of its file meta information (PS3.10 7.1)."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    path: Path
+
+
+class Failure(StrEnum):
+    """Why no status came back for an object."""
+
+    UNREADABLE = "unreadable"  # our own file; nothing was sent
+    NO_CONNECTION = "no_connection"  # refused, no route, unknown host
+    CONNECT_TIMEOUT = "connect_timeout"
+    REJECTED = "rejected"  # A-ASSOCIATE-RJ
+    NO_ASSOCIATION = "no_association"  # A-ABORT, a closed connection or silence in place of A-ASSOCIATE-AC
+    CLASS_NOT_ACCEPTED = "class_not_accepted"
+    SYNTAX_NOT_ACCEPTED = "syntax_not_accepted"
+    CUT_OFF = "cut_off"  # the association ended before the answer: unknown whether the object is there
+    NO_ANSWER = "no_answer"  # silence after the object: unknown, too
+    INTERNAL = "internal"  # a defect of ours
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Contents of an A-ASSOCIATE-RJ (PS3.8 Table 9-21): result 1 is permanent, 2 transient."""
+
+    result: int
+    source: int
+    reason: int
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What came of one object.
+
+    Parameters
+    ----------
+    item
+        The object.
+    status
+        Status of the C-STORE response; None exactly if `failure` is set.
+    failure
+        Why there is no status.
+    detail
+        More about the failure, in words; never from the object or from the peer's text.
+    rejection
+        Set for `Failure.REJECTED`.
+    """
+
+    item: Outgoing
+    status: int | None = None
+    failure: Failure | None = None
+    detail: str = ""
+    rejection: Rejection | None = None
+
+
+@dataclass(frozen=True)
+class EchoResult:
+    """What came of a C-ECHO.
+
+    Parameters
+    ----------
+    ok
+        True if the peer answered with success.
+    text
+        What happened, in an administrator's words.
+    seconds
+        How long it took, association included.
+    """
+
+    ok: bool
+    text: str
+    seconds: float
