@@ -5,6 +5,7 @@ DcisNodeError
 ├── InputError              a received object cannot be used (carries a stable reason)
 │   ├── HeaderError
 │   └── PixelError
+│       └── DecoderError    the decoder's process died, hung or hit a limit; another try may help
 ├── StorageError            index or files
 │   ├── SchemaError         the index is of another schema than this program
 │   └── UnsafeLocationError the folder cannot hold an index safely (network file system)
@@ -45,6 +46,10 @@ class HeaderError(InputError):
 
 class PixelError(InputError):
     """The pixels cannot be decoded, or exceed a limit."""
+
+
+class DecoderError(PixelError):
+    """The process that decodes pixels died, hung or hit a limit: it need not be the image's fault."""
 
 
 class StorageError(DcisNodeError):

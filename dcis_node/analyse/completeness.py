@@ -1,0 +1,167 @@
+"""When an exam is complete: a pure rule over the images present and the time, and the sweep that applies it.
+
+The rule, in this order (design.md, "The walk of an image", 4):
+
+1. `four_standard_views`: CC and MLO of both sides, after a short settle in which no association that sent for the
+   exam is open;
+2. `one_sided_pair`: CC and MLO of one side and no image of the other side, after the same settle;
+3. `quiet`: nothing came for the quiet time, whatever is there and whoever still holds an association;
+4. `deadline`: the exam has been open for so long that it is decided with what is there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dcis_node.config import ExamSettings
+from dcis_node.mammogram.facts import MammogramHeader
+from storage.database import Database
+from storage.exams import ExamInstance, OpenExam, sweep_exams
+
+STANDARD_VIEWS = frozenset({"CC", "MLO"})
+SIDES = frozenset({"L", "R"})
+# Partial View (0028,1350): a large breast is stored as a mosaic, so one tile alone is half a view (PS3.3 C.8.11.7).
+TILES_OF_A_VIEW = 2
+
+
+class CompletenessName(StrEnum):
+    """Why an exam was taken as complete. The names stand in the index."""
+
+    FOUR_STANDARD_VIEWS = "four_standard_views"
+    ONE_SIDED_PAIR = "one_sided_pair"
+    QUIET = "quiet"
+    DEADLINE = "deadline"
+
+
+@dataclass(frozen=True)
+class ImagePresent:
+    """One image of an exam as the rule sees it.
+
+    Parameters
+    ----------
+    laterality, view
+        `L` or `R`, and the defined term of the view such as `CC`; "" where unknown.
+    usable
+        True if the image is eligible and its analysis is pending, under way or done; False if it never will be used.
+    partial
+        True if the image is one tile of a large breast.
+    """
+
+    laterality: str
+    view: str
+    usable: bool
+    partial: bool = False
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """What the rule says of an exam now.
+
+    Parameters
+    ----------
+    name
+        The rule that ended the waiting; None while the exam waits.
+    next_look_at
+        Unix seconds at which the answer may change though nothing arrives; the time asked about if it is complete.
+    """
+
+    name: CompletenessName | None
+    next_look_at: float
+
+    @property
+    def state(self) -> str:
+        """`complete` or `wait`."""
+        return "wait" if self.name is None else "complete"
+
+
+def judge_completeness(
+    images: Sequence[ImagePresent],
+    settings: ExamSettings,
+    *,
+    now: float,
+    opened_at: float,
+    last_image_at: float,
+    open_associations: int,
+    last_closed_at: float | None = None,
+) -> Completeness:
+    """Say whether an exam is complete.
+
+    Parameters
+    ----------
+    images
+        All images of the exam, usable or not; other objects are not passed.
+    now, opened_at, last_image_at
+        Unix seconds: the time asked about, the arrival of the first and of the last image since the exam (re)opened.
+    open_associations
+        How many associations that sent for this exam are open.
+    last_closed_at
+        When the last of its associations closed; None if none did.
+
+    Returns
+    -------
+    Completeness
+        An exam without any image waits for ever (`next_look_at` is infinite): there is nothing to report on.
+    """
+    if not images:
+        return Completeness(name=None, next_look_at=float("inf"))
+    ends: list[tuple[CompletenessName, float]] = []
+    settled = _complete_set(images)
+    if settled is not None and open_associations == 0:
+        still_since = max(last_image_at, last_closed_at if last_closed_at is not None else last_image_at)
+        ends.append((settled, still_since + settings.settle_seconds))
+    ends += [
+        (CompletenessName.QUIET, last_image_at + settings.quiet_seconds),
+        (CompletenessName.DEADLINE, opened_at + settings.deadline_seconds),
+    ]
+    for name, end in ends:
+        if now >= end:
+            return Completeness(name=name, next_look_at=now)
+    return Completeness(name=None, next_look_at=min(end for _, end in ends))
+
+
+def _complete_set(images: Sequence[ImagePresent]) -> CompletenessName | None:
+    """Name the set of standard views that is there, if one is."""
+    present = {side: _standard_views(images, side) for side in SIDES}
+    if all(views == STANDARD_VIEWS for views in present.values()):
+        return CompletenessName.FOUR_STANDARD_VIEWS
+    # Any image of the other side, even one that is not used, says that this side is not all of the exam.
+    sides_seen = {image.laterality for image in images} & SIDES
+    if len(sides_seen) == 1 and present[sides_seen.pop()] == STANDARD_VIEWS:
+        return CompletenessName.ONE_SIDED_PAIR
+    return None
+
+
+def _standard_views(images: Sequence[ImagePresent], side: str) -> frozenset[str]:
+    """Name the standard views of a side that are there in full."""
+    usable = [image for image in images if image.usable and image.laterality == side]
+    whole = {image.view for image in usable if not image.partial}
+    tiles = [image.view for image in usable if image.partial]
+    mosaics = {view for view in tiles if tiles.count(view) >= TILES_OF_A_VIEW}
+    return frozenset(whole | mosaics) & STANDARD_VIEWS
+
+
+def sweep_open_exams(db: Database, settings: ExamSettings, *, now: float) -> int:
+    """Make `due` every open exam that the rule calls complete; gives how many (see `storage.exams.sweep_exams`)."""
+
+    def judge(exam: OpenExam) -> str | None:
+        return judge_completeness(
+            tuple(_present(instance) for instance in exam.images),
+            settings,
+            now=now,
+            opened_at=exam.opened_at,
+            last_image_at=exam.last_image_at,
+            open_associations=exam.open_associations,
+            last_closed_at=exam.last_closed_at,
+        ).name
+
+    return sweep_exams(db, judge, now)
+
+
+def _present(instance: ExamInstance) -> ImagePresent:
+    header = MammogramHeader.from_json(instance.facts)
+    return ImagePresent(
+        laterality=header.laterality or "",
+        view=header.view or "",
+        usable=instance.eligible and instance.analysis != "failed",
+        partial=header.partial_view is True,
+    )

@@ -1,0 +1,138 @@
+"""The answer to an exam: report, result objects and their deliveries in one transaction with the exam's state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from storage.database import Database
+from storage.outbox import enqueue
+from storage.schema import Exam, Report, Result
+from storage.work import ExamClaim, changed, held_exam
+
+
+class Saved(StrEnum):
+    """What became of a report."""
+
+    NEW = "new"
+    SAME_INPUTS = "same_inputs"
+    LEASE_LOST = "lease_lost"
+
+
+@dataclass(frozen=True)
+class NewResult:
+    """One result object whose bytes lie in the files under `sha256`."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+    modality: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class NewReport:
+    """One version of an exam's answer, as plain values (see `storage.schema.Report`)."""
+
+    version: int
+    inputs_sha256: str
+    bundle_sha256: str
+    decision: dict[str, Any]
+    views: list[dict[str, Any]]
+    made_at: float
+    results: tuple[NewResult, ...]
+
+
+@dataclass(frozen=True)
+class EarlierReport:
+    """The last report of an exam: what a new version follows."""
+
+    version: int
+    inputs_sha256: str
+    decision: dict[str, Any]
+    views: list[dict[str, Any]]
+    results: tuple[NewResult, ...]
+
+
+def last_report(session: Session, exam_id: int) -> EarlierReport | None:
+    """Give the newest report of an exam; None if there is none yet."""
+    row = session.scalars(
+        select(Report).where(Report.exam_id == exam_id).order_by(Report.version.desc()).limit(1)
+    ).first()
+    if row is None:
+        return None
+    results = session.scalars(select(Result).where(Result.report_id == row.id).order_by(Result.id))
+    return EarlierReport(
+        version=row.version,
+        inputs_sha256=row.inputs_sha256,
+        decision=row.decision,
+        views=row.views,
+        results=tuple(_values(result) for result in results),
+    )
+
+
+def save_report(db: Database, claim: ExamClaim, report: NewReport, *, destinations: Sequence[str]) -> Saved:
+    """Store a report with its results and put them into the outbox; the exam is `reported` then.
+
+    All of it happens or nothing does. Nothing is written if the lease was lost, as it is when an image came meanwhile.
+    If the exam already has a report of the same inputs, it only becomes `reported` again.
+    """
+    with db.write() as session:
+        if not _set_reported(session, claim):
+            return Saved.LEASE_LOST
+        if is_reported(session, claim.id, report.inputs_sha256):
+            return Saved.SAME_INPUTS
+        row = _report_row(claim.id, report)
+        session.add(row)
+        session.flush()
+        rows = [Result(report_id=row.id, **vars(result)) for result in report.results]
+        session.add_all(rows)
+        session.flush()
+        enqueue(session, [result.id for result in rows], destinations, now=report.made_at)
+    return Saved.NEW
+
+
+def keep_report(db: Database, claim: ExamClaim) -> Saved:
+    """Set an exam `reported` again whose inputs have a report already: SAME_INPUTS, or LEASE_LOST."""
+    with db.write() as session:
+        return Saved.SAME_INPUTS if _set_reported(session, claim) else Saved.LEASE_LOST
+
+
+def is_reported(session: Session, exam_id: int, inputs_sha256: str) -> bool:
+    """Tell whether an exam has a report of these inputs."""
+    found = select(Report.id).where(Report.exam_id == exam_id, Report.inputs_sha256 == inputs_sha256)
+    return session.scalar(found) is not None
+
+
+def _set_reported(session: Session, claim: ExamClaim) -> bool:
+    done = {"state": "reported", "lease_owner": "", "lease_until": 0.0, "attempts": 0, "failure": ""}
+    return changed(session, update(Exam).where(held_exam(claim)).values(**done))
+
+
+def _report_row(exam_id: int, report: NewReport) -> Report:
+    return Report(
+        exam_id=exam_id,
+        version=report.version,
+        inputs_sha256=report.inputs_sha256,
+        bundle_sha256=report.bundle_sha256,
+        decision=report.decision,
+        views=report.views,
+        made_at=report.made_at,
+    )
+
+
+def _values(row: Result) -> NewResult:
+    return NewResult(
+        sop_instance_uid=row.sop_instance_uid,
+        sop_class_uid=row.sop_class_uid,
+        study_instance_uid=row.study_instance_uid,
+        series_instance_uid=row.series_instance_uid,
+        transfer_syntax_uid=row.transfer_syntax_uid,
+        modality=row.modality,
+        sha256=row.sha256,
+    )
