@@ -46,6 +46,7 @@ class Reason(StrEnum):
     VIEW_UNKNOWN = "view_unknown"
     VIEW_NOT_SUPPORTED = "view_not_supported"
     OWN_RESULT = "own_result"
+    IDENTIFIERS_INVALID = "identifiers_invalid"
     # from the pixels and the analysis
     UNSUPPORTED_TRANSFER_SYNTAX = "unsupported_transfer_syntax"
     PIXELS_MISSING = "pixels_missing"
@@ -70,7 +71,7 @@ class MammogramHeader:
         localisation) ... or None where it cannot be told.
     modifiers
         Sorted stable names of the view modifiers (PS3.16 CID 4015), such as `magnification`, `spot_compression`,
-        `implant_displaced`, `rolled_lateral`.
+        `implant_displaced`, `rolled_lateral`; besides them `stereotactic` and `specimen`.
     spacing_mm
         (row, column) spacing at the detector plane, or None.
     magnification

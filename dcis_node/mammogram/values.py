@@ -87,8 +87,11 @@ def is_present(ds: Dataset, keyword: str) -> bool:
 
 def items(ds: Dataset, keyword: str) -> tuple[Dataset, ...]:
     """Read the items of a sequence; () if absent, not a sequence or unreadable."""
+    element = _element(ds, keyword)
+    if element is None or (element.VR or "SQ") not in ("SQ", "UN"):  # another VR would be converted, with a warning
+        return ()
     try:
-        value = ds[keyword].value if is_present(ds, keyword) else ()
+        value = ds[keyword].value
     except _UNREADABLE:
         return ()
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
