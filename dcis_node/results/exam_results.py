@@ -1,0 +1,42 @@
+"""From the answer of an exam to its finished, checked result objects."""
+
+from dcis_node.results.answer import ExamAnswer, ResultObject
+from dcis_node.results.check import check_answer, check_results
+from dcis_node.results.hanging import hung, view_labels
+from dcis_node.results.parts import lesion_parts
+from dcis_node.results.readable import build_readable
+from dcis_node.results.report import build_report
+from dcis_node.results.segmentation import FIRST_SERIES_NUMBER, build_segmentation
+
+
+def build_results(answer: ExamAnswer) -> tuple[ResultObject, ...]:
+    """Build and check all result objects of one exam.
+
+    Equal answers give equal bytes.
+
+    Returns
+    -------
+    tuple of ResultObject
+        The readable report, always; and where something was outlined the measurement report and one segmentation for
+        each view with an outline.
+
+    Raises
+    ------
+    ResultError
+        If the answer contradicts itself, or an object fails its check. Then nothing may be stored.
+    """
+    check_answer(answer)
+    labels = view_labels(answer)
+    outlined = [image for image in hung(answer) if image.outlined]
+    parts = {
+        i.header.sop_instance_uid: lesion_parts(i, answer.model, label=labels[i.header.sop_instance_uid])
+        for i in outlined
+    }
+    results = [build_readable(answer, parts)]
+    if outlined:
+        results.append(build_report(answer, parts))
+    for number, image in enumerate(outlined, FIRST_SERIES_NUMBER):
+        uid = image.header.sop_instance_uid
+        results.append(build_segmentation(answer, image, parts[uid][0], label=labels[uid], number=number))
+    check_results(answer, results)
+    return tuple(results)

@@ -1,0 +1,224 @@
+"""Who and when: derived UIDs, patient and study as the images state them, the node as equipment, all times."""
+
+import copy
+from datetime import datetime, timedelta, timezone
+from uuid import UUID, uuid5
+
+from pydicom import DataElement, Dataset
+from pydicom import config as pydicom_config
+from pydicom.datadict import dictionary_VM, dictionary_VR
+from pydicom.sr.coding import Code
+from pydicom.tag import Tag
+from pydicom.valuerep import validate_value
+
+from dcis_node.results import codes
+from dcis_node.results.answer import Equipment, ExamAnswer, SourceImage
+
+# Fixed for ever: the same inputs have to give the same UIDs in every version of this program.
+_NAMESPACE = UUID("db933724-c091-53d4-a939-118bdc936331")
+IMPLEMENTATION_CLASS_UID = "2.25.190121532249468276996655460040694109643"
+IMPLEMENTATION_VERSION_NAME = "DCIS_NODE"
+
+RESEARCH_USE = "RESEARCH USE ONLY - NOT FOR CLINICAL USE"
+SYNTHETIC_MODEL = "SYNTHETIC MODEL trained on phantoms: figures have no clinical meaning"
+SYNTHETIC_SHORT = "SYNTHETIC MODEL (phantoms): figures have no clinical meaning"
+
+# Kept as they came even when they break their VR: another patient identity would be worse than a long one.
+_PATIENT_IDENTITY = ("PatientName", "PatientID", "IssuerOfPatientID")
+# PS3.3 C.7.1.1, C.7.2.1: type 2, present in every object.
+_TYPE_2 = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+# Type 3: copied where the source has them.
+_TYPE_3 = (
+    "IssuerOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
+    "OtherPatientIDsSequence",
+    "PatientAge",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "StudyDescription",
+    "IssuerOfAccessionNumberSequence",
+    "TimezoneOffsetFromUTC",
+)
+COPIED = frozenset((*_TYPE_2, *_TYPE_3, "SpecificCharacterSet"))
+
+
+def derived_uid(*parts: str) -> str:
+    """Derive a UID from names: UUIDv5 as 2.25.<integer> (PS3.5 B.2)."""
+    return f"2.25.{uuid5(_NAMESPACE, '/'.join(parts)).int}"
+
+
+def result_uid(answer: ExamAnswer, kind: str, *, source_uid: str = "") -> str:
+    """Derive the UID of one result, or of its series, from the inputs, the bundle, its type and its source view."""
+    return derived_uid(answer.inputs_sha256, answer.model.sha256, kind, source_uid)
+
+
+def plain(text: str, *, limit: int = 0) -> str:
+    """Make a text printable ASCII, so that it means the same in every character set; cut it at a limit if there is one.
+
+    Backslash and tilde differ in ISO_IR 13, and the backslash separates values: both are replaced.
+    """
+    cleaned = "".join(c if " " <= c <= "}" and c != "\\" else "?" for c in " ".join(text.split()))
+    return cleaned[:limit].rstrip() if limit else cleaned
+
+
+def made_at(answer: ExamAnswer, attributes: Dataset) -> datetime:
+    """Give the time of the decision in the zone of the images, where they state one, else in its own.
+
+    Timezone Offset From UTC rules all dates of an object (PS3.3 C.12.1.1.8), the copied ones too. So it is copied with
+    them, and never added where the images lack it.
+    """
+    offset = str(attributes.get("TimezoneOffsetFromUTC", "")).strip()
+    if len(offset) == 5 and offset[0] in "+-" and offset[1:].isdigit():
+        minutes = int(offset[1:3]) * 60 + int(offset[3:])
+        sign = -1 if offset[0] == "-" else 1
+        if minutes < 24 * 60:
+            return answer.made_at.astimezone(timezone(sign * timedelta(minutes=minutes)))
+    return answer.made_at
+
+
+def dress(ds: Dataset, answer: ExamAnswer, *, source: SourceImage, description: str, number: int) -> None:
+    """Put on an object what all results share: patient, study, series, equipment, times, private codes.
+
+    Parameters
+    ----------
+    ds
+        A result object without a patient: what highdicom made from the stand-ins of `stand_in`.
+    source
+        The image whose patient and study attributes are copied.
+    description
+        Of the series, after "RUO".
+    number
+        Of the series.
+    """
+    _copy_patient_and_study(ds, source.attributes)
+    _set_times(ds, made_at(answer, source.attributes))
+    _set_equipment(ds, answer, source.attributes)
+    research = "RUO SYNTHETIC" if answer.model.synthetic else "RUO"
+    again = f" v{answer.version}" if answer.version > 1 else ""
+    ds.SeriesDescription = plain(f"{research} {description}{again}", limit=64)
+    ds.SeriesNumber = number + 100 * (answer.version - 1)
+    ds.InstanceNumber = 1
+    ds.ContentQualification = "RESEARCH"
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator = codes.PRIVATE_SCHEME
+    scheme.CodingSchemeUID = codes.PRIVATE_SCHEME_UID
+    scheme.CodingSchemeName = codes.PRIVATE_SCHEME_NAME
+    scheme.CodingSchemeResponsibleOrganization = plain(answer.equipment.manufacturer)
+    ds.CodingSchemeIdentificationSequence = [scheme]
+
+
+def stand_in(image: SourceImage) -> Dataset:
+    """Give highdicom an image without a patient.
+
+    highdicom fails on missing type 2 attributes, on an unusual sex and on some character sets, and writes patients'
+    names to its log. It gets the UIDs and sizes only; `dress` puts the rest on.
+    """
+    header = image.header
+    ds = Dataset()
+    for keyword in _TYPE_2:
+        setattr(ds, keyword, "")
+    ds.SOPClassUID = header.sop_class_uid
+    ds.SOPInstanceUID = header.sop_instance_uid
+    ds.SeriesInstanceUID = header.series_instance_uid
+    ds.StudyInstanceUID = header.study_instance_uid
+    ds.Modality = header.modality or "MG"
+    ds.Rows, ds.Columns = header.rows, header.columns
+    return ds
+
+
+def _copy_patient_and_study(ds: Dataset, source: Dataset) -> None:
+    for keyword in (*_TYPE_2, *_TYPE_3):
+        tag = Tag(keyword)
+        element = source.get(tag)
+        if element is not None and (keyword in _PATIENT_IDENTITY or _is_valid(element)):
+            ds[tag] = copy.deepcopy(element)
+        elif keyword in _TYPE_2:
+            ds[tag] = DataElement(tag, dictionary_VR(tag), "")
+        elif tag in ds:
+            del ds[tag]
+    sex = str(ds.PatientSex or "").strip().upper()
+    ds.PatientSex = sex if sex in {"M", "F", "O"} else ""
+    ds.pop("SpecificCharacterSet", None)
+    if "SpecificCharacterSet" in source:
+        ds[0x00080005] = copy.deepcopy(source[0x00080005])
+
+
+def _is_valid(element: DataElement) -> bool:
+    """Tell if a copied value keeps its VR; a broken one is left out, as it would make our object invalid."""
+    if element.VR == "SQ":
+        return True
+    values = element.value if element.VM > 1 else [element.value]
+    try:
+        for value in values:
+            validate_value(element.VR, str(value) if value is not None else "", pydicom_config.RAISE)
+    except ValueError:
+        return False
+    return element.VM <= 1 or dictionary_VM(element.tag) == "1-n"
+
+
+def _set_times(ds: Dataset, when: datetime) -> None:
+    date, time = when.strftime("%Y%m%d"), when.strftime("%H%M%S")
+    ds.InstanceCreationDate, ds.InstanceCreationTime = date, time
+    ds.ContentDate, ds.ContentTime = date, time
+    ds.SeriesDate, ds.SeriesTime = date, time
+
+
+def _set_equipment(ds: Dataset, answer: ExamAnswer, source: Dataset) -> None:
+    """Name the node as General Equipment, and beside the mammograph under Contributing Equipment (PS3.3 C.12.1)."""
+    own = answer.equipment
+    _describe(ds, own)
+    if own.institution:
+        ds.InstitutionName = plain(own.institution, limit=64)
+    processing = _contribution(codes.PROCESSING_EQUIPMENT)
+    _describe(processing, own)
+    processing.ContributionDateTime = made_at(answer, source).strftime("%Y%m%d%H%M%S")
+    processing.ContributionDescription = plain(model_line(answer), limit=1024)
+    acquisition = _contribution(codes.ACQUISITION_EQUIPMENT)
+    for keyword in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"):
+        if source.get(keyword) and _is_valid(source[keyword]):
+            acquisition[keyword] = copy.deepcopy(source[keyword])
+    # Manufacturer is type 1 there: a mammograph without one cannot be listed.
+    ds.ContributingEquipmentSequence = [acquisition, processing] if "Manufacturer" in acquisition else [processing]
+
+
+def _describe(ds: Dataset, own: Equipment) -> None:
+    ds.Manufacturer = plain(own.manufacturer, limit=64)
+    ds.ManufacturerModelName = plain(own.model_name, limit=64)
+    ds.SoftwareVersions = plain(own.software_version, limit=64)
+    ds.DeviceSerialNumber = plain(own.device_serial_number, limit=64)
+    if own.station_name:
+        ds.StationName = plain(own.station_name, limit=16)
+
+
+def _contribution(purpose: Code) -> Dataset:
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [coded(purpose)]
+    return item
+
+
+def coded(code: Code) -> Dataset:
+    """Give a code as the item of a code sequence."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme_designator, code.meaning
+    return item
+
+
+def model_line(answer: ExamAnswer) -> str:
+    """Say in one line which model spoke, with the head of its hash."""
+    model = answer.model
+    synthetic = f" {SYNTHETIC_MODEL}." if model.synthetic else ""
+    return (
+        f"Model {model.name} version {model.version}, scenario {model.scenario}, {model.folds} folds, "
+        f"bundle SHA-256 {model.sha256[:12]}.{synthetic} {RESEARCH_USE}."
+    )

@@ -1,0 +1,74 @@
+"""The image library (TID 1600 to 1603) of the measurement report: which views were analysed, and how they lie.
+
+Made by hand: highdicom writes neither laterality nor view, and fails on an image without spacing or orientation.
+"""
+
+from highdicom.sr import (
+    CodedConcept,
+    ContainerContentItem,
+    ContentItem,
+    ContentSequence,
+    ImageContentItem,
+    NumContentItem,
+    RelationshipTypeValues,
+    TextContentItem,
+)
+from pydicom.sr.codedict import codes as public
+from pydicom.sr.coding import Code
+
+from dcis_node.mammogram.facts import MammogramHeader
+from dcis_node.results import codes
+from dcis_node.results.answer import ExamAnswer
+from dcis_node.results.hanging import hung
+from dcis_node.results.tree import code_item, container
+
+_ACQUISITION = RelationshipTypeValues.HAS_ACQ_CONTEXT
+
+
+def image_library(answer: ExamAnswer) -> ContainerContentItem:
+    """List the analysed views with laterality, view, size, orientation and spacing, as far as they are known."""
+    entries: list[ContentItem] = [_entry(i.header) for i in hung(answer) if i.prediction is not None]
+    return container(codes.IMAGE_LIBRARY, [container(codes.IMAGE_LIBRARY_GROUP, entries)], template="1600")
+
+
+def _entry(header: MammogramHeader) -> ImageContentItem:
+    item = ImageContentItem(
+        # TID 1601 leaves the name open; highdicom and some readers want one.
+        name=CodedConcept.from_code(codes.SOURCE),
+        referenced_sop_class_uid=header.sop_class_uid,
+        referenced_sop_instance_uid=header.sop_instance_uid,
+        relationship_type=RelationshipTypeValues.CONTAINS,
+    )
+    item.ContentSequence = ContentSequence(_descriptors(header))
+    return item
+
+
+def _descriptors(header: MammogramHeader) -> list[ContentItem]:
+    items: list[ContentItem] = [code_item(public.DCM.Modality, codes.MODALITY_MG, relationship=_ACQUISITION)]
+    side, view = codes.SIDE.get(header.laterality or ""), codes.VIEW.get(header.view or "")
+    if side is not None:
+        items.append(code_item(public.DCM.ImageLaterality, side, relationship=_ACQUISITION))
+    if view is not None:
+        items.append(code_item(public.DCM.ImageView, view, relationship=_ACQUISITION))
+    items.append(_number(public.DCM.PixelDataRows, header.rows, codes.PIXELS))
+    items.append(_number(public.DCM.PixelDataColumns, header.columns, codes.PIXELS))
+    if len(header.patient_orientation) == 2:
+        names = (public.DCM.PatientOrientationRow, public.DCM.PatientOrientationColumn)
+        items += [_text(name, value) for name, value in zip(names, header.patient_orientation, strict=True)]
+    if header.spacing_mm is not None:
+        items.append(_number(public.DCM.HorizontalPixelSpacing, header.spacing_mm[1], codes.MILLIMETRE))
+        items.append(_number(public.DCM.VerticalPixelSpacing, header.spacing_mm[0], codes.MILLIMETRE))
+    return items
+
+
+def _number(name: Code, value: float, unit: Code) -> NumContentItem:
+    return NumContentItem(
+        name=CodedConcept.from_code(name),
+        value=round(float(value), 6),
+        unit=CodedConcept.from_code(unit),
+        relationship_type=_ACQUISITION,
+    )
+
+
+def _text(name: Code, value: str) -> TextContentItem:
+    return TextContentItem(name=CodedConcept.from_code(name), value=value, relationship_type=_ACQUISITION)

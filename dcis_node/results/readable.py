@@ -1,0 +1,78 @@
+"""The readable report: Enhanced SR, TID 2000, what a person reads first.
+
+It is made for every exam, and alone where nothing was outlined or nothing could be analysed: a measurement report
+without regions blanks OHIF, this form opens as text on the page.
+"""
+
+from highdicom.sr import CodedConcept, ContainerContentItem, ContentItem, ContentSequence, EnhancedSR
+
+from dcis_node.results import codes, wording
+from dcis_node.results.answer import ExamAnswer, ResultObject
+from dcis_node.results.document import finish_sr, sr_arguments
+from dcis_node.results.hanging import hung, leading_image, view_labels
+from dcis_node.results.parts import Part
+from dcis_node.results.tree import container, language, observer, text
+
+SERIES_NUMBER = 9001
+KIND = "readable report"
+# OHIF sets a Finding in a fixed pitch and does not break it: about this many characters fit beside its panels.
+FINDING_WIDTH = 110
+
+
+def build_readable(answer: ExamAnswer, parts: dict[str, tuple[Part, ...]]) -> ResultObject:
+    """Build the readable report.
+
+    Parameters
+    ----------
+    parts
+        Of each image (by SOP Instance UID) where something was outlined.
+    """
+    impressions: list[ContentItem] = [text(codes.IMPRESSION, s) for s in impression_sentences(answer)]
+    findings: list[ContentItem] = [
+        text(codes.FINDING, s, width=FINDING_WIDTH) for s in finding_sentences(answer, parts)
+    ]
+    procedure: list[ContentItem] = [text(codes.PROCEDURE_DESCRIPTION, s) for s in procedure_sentences(answer, parts)]
+    root = ContainerContentItem(
+        name=CodedConcept.from_code(codes.REPORT_TITLE), template_id="2000", is_content_continuous=False
+    )
+    root.ContentSequence = ContentSequence(
+        [
+            *language(),
+            *observer(answer),
+            container(codes.IMPRESSIONS, impressions),
+            container(codes.FINDINGS, findings),
+            container(codes.PROCEDURE, procedure),
+        ],
+        is_root=False,
+    )
+    ds = EnhancedSR(content=root, **sr_arguments(answer, KIND))
+    return finish_sr(ds, answer, description="DCIS report", number=SERIES_NUMBER)
+
+
+def impression_sentences(answer: ExamAnswer) -> list[str]:
+    """Say first what the report may not be used for, then its result and what the figure means."""
+    sentences = [wording.banner(answer), wording.headline(answer)]
+    if answer.decision.probability is not None:
+        sentences.append(wording.meaning(answer))
+    return sentences + wording.flag_sentences(answer.decision.flags)
+
+
+def finding_sentences(answer: ExamAnswer, parts: dict[str, tuple[Part, ...]]) -> list[str]:
+    """Say the findings, breast by breast, then view by view."""
+    labels = view_labels(answer)
+    sentences = [wording.breast_sentence(breast) for breast in answer.decision.breasts]
+    for image in hung(answer):
+        uid = image.header.sop_instance_uid
+        if image.prediction is not None:
+            sentences.append(wording.view_sentence(image, parts.get(uid, ()), label=labels[uid]))
+    return sentences or ["No view was analysed."]
+
+
+def procedure_sentences(answer: ExamAnswer, parts: dict[str, tuple[Part, ...]]) -> list[str]:
+    """Say how the sizes are meant, what was not used and why, if the exam was complete, and who made the report."""
+    outlined = [i for i in hung(answer) if i.header.sop_instance_uid in parts]
+    sentences = list(dict.fromkeys(wording.magnification_sentence(i) for i in outlined))
+    sentences += wording.left_out(answer)
+    if answer.completeness:
+        sentences.append(answer.completeness)
+    return sentences + wording.provenance(answer, leading_image(answer))

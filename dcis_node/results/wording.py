@@ -1,0 +1,166 @@
+"""The sentences of the results: plain words for a radiologist, ASCII, one idea each. No identity of a patient."""
+
+from collections import defaultdict
+
+from dcis_node.mammogram.facts import Reason
+from dcis_node.model.evidence import BreastDecision, LesionSource, Risk
+from dcis_node.results.answer import ExamAnswer, SourceImage
+from dcis_node.results.hanging import hung, view_labels, view_name
+from dcis_node.results.identity import RESEARCH_USE, SYNTHETIC_MODEL, made_at, model_line, plain
+from dcis_node.results.parts import Part
+
+SIDES = {"R": "Right breast", "L": "Left breast"}
+
+# What the outcome stands for: method.md of the paper, the surgical specimen being the truth.
+HIGH_RISK = {
+    "grade": "High risk means DCIS of grade III in the surgical specimen.",
+    "upstage": "High risk means DCIS of grade III, or invasive cancer beside the DCIS, in the surgical specimen.",
+}
+PREMISE = "The figure holds only for calcifications that a biopsy has shown to be DCIS; it is no probability of cancer."
+
+FLAGS = {
+    "views_disagree": "the two views disagree",
+    "folds_disagree": "the networks of the ensemble disagree",
+    "no_standard_view": "no CC or MLO view was analysed, other views were used",
+    "single_view": "only one standard view was analysed",
+}
+
+MARK_KINDS = {
+    "seg": "a DICOM segmentation",
+    "sr_scoord": "a region in a structured report",
+    "cad_sr": "a mark of a mammography CAD report",
+    "gsps": "a graphic in a presentation state",
+}
+
+
+def percent(probability: float) -> str:
+    """Write a probability as `62.3 %`."""
+    return f"{100 * probability:.1f} %"
+
+
+def banner(answer: ExamAnswer) -> str:
+    """Say what the result may not be used for; stands first, and in every object."""
+    return f"{RESEARCH_USE}. {SYNTHETIC_MODEL}." if answer.model.synthetic else f"{RESEARCH_USE}."
+
+
+def headline(answer: ExamAnswer) -> str:
+    """Say the result of the exam in one or two sentences."""
+    decision = answer.decision
+    if decision.risk is Risk.NOT_ANALYSED:
+        return "The exam was not analysed. No view could be used; the reasons stand below."
+    if decision.probability is None:
+        return "No calcifications were found in the analysed views, so there is no probability of high-risk DCIS."
+    where = "at or above" if decision.risk is Risk.HIGH else "below"
+    found = any(i.outlined for i in answer.images)
+    begin = "Calcifications were outlined." if found else "No calcifications were outlined at the given mark."
+    return (
+        f"{begin} The probability of high-risk DCIS is {percent(decision.probability)}, "
+        f"{where} the threshold of {percent(decision.threshold)}."
+    )
+
+
+def meaning(answer: ExamAnswer) -> str:
+    """Say what the figure means, and of whom."""
+    return f"{HIGH_RISK.get(answer.model.scenario, '')} {PREMISE}".strip()
+
+
+def breast_sentence(breast: BreastDecision) -> str:
+    """Say the figure of one breast, from which views, and what to mind."""
+    side = SIDES.get(breast.laterality, "Breast of unknown side")
+    if breast.risk is Risk.NOT_ANALYSED:
+        return f"{side}: not analysed."
+    if breast.probability is None:
+        return f"{side}: no calcifications found."
+    views = " and ".join(plain(view) for view in breast.views)
+    mean = "mean of" if len(breast.views) > 1 else "from"
+    risk = "at or above" if breast.risk is Risk.HIGH else "below"
+    sentence = f"{side}: probability {percent(breast.probability)} ({mean} {views}), {risk} the threshold."
+    return " ".join([sentence, *flag_sentences(breast.flags)])
+
+
+def flag_sentences(flags: tuple[str, ...]) -> list[str]:
+    """Put the flags of a decision in words."""
+    return [f"Note: {FLAGS.get(flag, plain(flag).replace('_', ' '))}." for flag in flags]
+
+
+def view_sentence(image: SourceImage, parts: tuple[Part, ...], *, label: str) -> str:
+    """Say what was found in one analysed view, with its figures."""
+    prediction = image.prediction
+    if prediction is None or prediction.source is LesionSource.NONE:
+        return f"{label}: no calcifications found."
+    sentences = []
+    if prediction.probability is not None:
+        folds = prediction.fold_probabilities
+        spread = f" (folds {percent(min(folds))} to {percent(max(folds))})" if folds else ""
+        sentences.append(f"{label}: probability {percent(prediction.probability)}{spread}.")
+    else:
+        sentences.append(f"{label}: no probability.")
+    sentences.append(_size(parts))
+    if image.mark is not None:
+        sentences.append(given_sentence(image))
+    return " ".join(sentences)
+
+
+def _size(parts: tuple[Part, ...]) -> str:
+    if not parts:
+        return "Nothing was outlined."
+    pieces = sum(part.pieces for part in parts)
+    facts = [f"Outlined in {pieces} {'piece' if pieces == 1 else 'pieces'}"]
+    areas = [part.area_mm2 for part in parts if part.area_mm2 is not None]
+    axes = [part.long_axis_mm for part in parts if part.long_axis_mm is not None]
+    counts = [part.calcifications for part in parts if part.calcifications is not None]
+    facts += [f"area {sum(areas):.1f} mm2"] if areas else ["no size, as the image states no pixel spacing"]
+    facts += [f"longest axis of a piece {max(axes):.1f} mm"] if axes else []
+    facts += [f"{sum(counts)} calcifications counted"] if counts else []
+    return ", ".join(facts) + "."
+
+
+def given_sentence(image: SourceImage) -> str:
+    """Say that the analysis was centred on somebody's mark, and of which kind."""
+    kind = MARK_KINDS.get(image.mark.kind if image.mark else "", "a mark")
+    return f"The analysis was centred on a given mark: {kind} of this exam."
+
+
+def magnification_sentence(image: SourceImage) -> str:
+    """Say in which plane the millimetres are."""
+    factor = image.header.magnification
+    if image.header.spacing_mm is None:
+        return "Sizes are not given: the image states no pixel spacing."
+    if factor is None:
+        return "Sizes are at the detector plane; the magnification is not known. In the body they are smaller."
+    return f"Sizes are at the detector plane; divide lengths by {factor:.3f} (areas twice) for the size in the body."
+
+
+def left_out(answer: ExamAnswer) -> list[str]:
+    """Say which objects were not used, and why: one sentence for each reason."""
+    used_marks = {i.mark.source.sop_instance_uid for i in answer.images if i.mark is not None}
+    labels = view_labels(answer)
+    by_reason: dict[tuple[Reason, str], list[str]] = defaultdict(list)
+    for image in hung(answer):
+        uid = image.header.sop_instance_uid
+        if image.reason is not Reason.ELIGIBLE and uid not in used_marks:
+            by_reason[image.reason, plain(image.explanation)].append(labels[uid] if view_name(image) else "")
+    return [_left_out_sentence(reason, text, names) for (reason, text), names in by_reason.items()]
+
+
+def _left_out_sentence(reason: Reason, text: str, names: list[str]) -> str:
+    known = [name for name in names if name]
+    unknown = len(names) - len(known)
+    if unknown:
+        known.append(f"{unknown} {'object' if unknown == 1 else 'objects'}")
+    return f"Not used: {', '.join(known)}. Reason {reason.value}: {text}"
+
+
+def provenance(answer: ExamAnswer, image: SourceImage) -> list[str]:
+    """Say who made the report, with which model, when, and what changed."""
+    when = made_at(answer, image.attributes)
+    own = answer.equipment
+    sentences = [
+        model_line(answer),
+        plain(
+            f"Made by {own.model_name} {own.software_version} on {when:%Y-%m-%d at %H:%M}. Not verified by a person."
+        ),
+    ]
+    if answer.version > 1:
+        sentences.append(f"Version {answer.version}; it replaces version {answer.version - 1}. {answer.change}")
+    return sentences
