@@ -137,9 +137,15 @@ def _check_private_words(ds: Dataset, answer: ExamAnswer) -> None:
             _demand(element.tag.group != 0x0010, "a patient attribute stands where none belongs")
             if element.VR in _TEXT_VRS:
                 words = str(element.value)
-                _demand(
-                    not any(value in words.split() or value == words for value in telling), "a text names the patient"
-                )
+                named = any(value in words.split() or value == words for value in telling)
+                _demand(not named, "a text names the patient")
+
+
+def _telling(source: Dataset) -> set[str]:
+    """Give the values that tell a patient and no other thing: a number of some length, a name of several parts."""
+    number, name = (str(source.get(keyword, "")).strip() for keyword in ("PatientID", "PatientName"))
+    long_number = len(number) >= _SHORTEST_TELLING_ID and any(c.isdigit() for c in number)
+    return {value for value, tells in ((number, long_number), (name, "^" in name.strip("^"))) if tells}
 
 
 def _check_document(ds: Dataset, answer: ExamAnswer, outlined: set[str]) -> None:
