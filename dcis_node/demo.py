@@ -264,7 +264,9 @@ def _dataset_sha256(path: Path) -> str:
 def _answer(
     traced: list[dict[str, Any]], arrived: tuple[Arrived, ...], *, last_image_at: float, started: float
 ) -> dict[str, Any]:
-    views, breasts, patient = [], {}, {"probability": None, "risk": "not_analysed"}
+    views: list[dict[str, Any]] = []
+    breasts: dict[str, Any] = {}
+    patient = {"probability": None, "risk": "not_analysed"}
     for exam in traced:
         for report in exam["reports"][-1:]:
             views += [{key: view[key] for key in VIEW_KEYS} for view in report["views"]]

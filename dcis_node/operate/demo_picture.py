@@ -47,13 +47,13 @@ def draw_exam(
 
 def _masks(arrived: Sequence[Arrived]) -> dict[str, NDArray[np.bool_]]:
     """Read the mask of each SEG, by the image it is about."""
-    masks = {}
+    masks: dict[str, NDArray[np.bool_]] = {}
     for result in arrived:
         if result.modality == "SEG":
             seg = dcmread(result.path)
             image = seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
-            frames = np.atleast_3d(seg.pixel_array.T).T
-            masks[str(image)] = frames.any(axis=0)
+            pixels = np.asarray(seg.pixel_array, dtype=np.bool_)
+            masks[str(image)] = pixels if pixels.ndim == 2 else np.logical_or.reduce(pixels, axis=0)
     return masks
 
 

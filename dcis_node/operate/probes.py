@@ -13,6 +13,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    UID,
     DigitalMammographyXRayImageStorageForPresentation,
     ExplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -55,7 +56,7 @@ STREAMS: dict[str, tuple[str, str]] = {
 def expected() -> NDArray[np.uint16]:
     """Give the stored values that every probe must decode to: (32, 32) uint16."""
     rows, columns = np.mgrid[:SIZE, :SIZE]
-    return ((columns // 8) * 900 + (rows // 16) * 200).astype(np.uint16)
+    return np.asarray((columns // 8) * 900 + (rows // 16) * 200, dtype=np.uint16)
 
 
 def probe_file(name: str) -> bytes:
@@ -63,11 +64,11 @@ def probe_file(name: str) -> bytes:
     syntax, packed = STREAMS[name]
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
     dataset.file_meta.MediaStorageSOPClassUID = DigitalMammographyXRayImageStorageForPresentation
-    dataset.file_meta.MediaStorageSOPInstanceUID = "2.25.1"
+    dataset.file_meta.MediaStorageSOPInstanceUID = UID("2.25.1")
     dataset.SOPClassUID = DigitalMammographyXRayImageStorageForPresentation
-    dataset.SOPInstanceUID = "2.25.1"
+    dataset.SOPInstanceUID = UID("2.25.1")
     dataset.StudyInstanceUID = "2.25.2"
     dataset.SeriesInstanceUID = "2.25.3"
     dataset.Rows = dataset.Columns = SIZE

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pynetdicom import AE, evt
-from pynetdicom.sop_class import (
+from pydicom.uid import (
+    UID,
     BasicTextSRStorage,
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
@@ -16,11 +16,13 @@ from pynetdicom.sop_class import (
     MammographyCADSRStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
-    Verification,
 )
+from pynetdicom import AE, evt
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.transport import ThreadedAssociationServer
 
 AET = "DEMO_PACS"
+VERIFICATION = "1.2.840.10008.1.1"  # PS3.4 A.4: the C-ECHO service
 # What our results may be; the name makes the file's name (never a string of a peer).
 CLASSES = {
     BasicTextSRStorage: "SR",
@@ -67,9 +69,11 @@ class StandInPacs:
         ae = AE(AET)
         for storage_class in CLASSES:
             ae.add_supported_context(storage_class)
-        ae.add_supported_context(Verification)
-        self._server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)])
-        self.port = int(self._server.socket.getsockname()[1])
+        ae.add_supported_context(VERIFICATION)
+        server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)])
+        assert server is not None  # noqa: S101 -- for the type checker: None comes of block=True only
+        self._server = server
+        self.port = int(server.server_address[1])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -77,13 +81,14 @@ class StandInPacs:
             self._server.shutdown()
 
     def _store(self, event: evt.Event) -> int:
-        data = event.encoded_dataset()
-        modality = CLASSES[event.request.AffectedSOPClassUID]
+        request = event.request
+        assert isinstance(request, C_STORE)  # noqa: S101 -- for the type checker: the event is EVT_C_STORE
+        uids = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
+        data, modality = event.encoded_dataset(), CLASSES[UID(uids[0])]
         with self._changed:
             number = sum(other.modality == modality for other in self._arrived) + 1
             path = self._folder / f"{modality}-{number}.dcm"
             path.write_bytes(data)
-            uids = str(event.request.AffectedSOPClassUID), str(event.request.AffectedSOPInstanceUID)
             digest = hashlib.sha256(event.encoded_dataset(include_meta=False)).hexdigest()
             self._arrived.append(Arrived(modality, *uids, dataset_sha256=digest, path=path, at=time.monotonic()))
             self._changed.notify_all()
