@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dcis_node.model.evidence import Candidate
 from dcis_node.results.answer import ModelIdentity, SourceImage
 from dcis_node.results.identity import derived_uid
 from dcis_node.results.outline import close, long_axis, simplify, trace
@@ -34,7 +33,7 @@ class Part:
     area_mm2, long_axis_mm
         At the detector plane; None without a spacing. The long axis is that of the outline.
     calcifications
-        Counted inside by the model, or None where it does not count.
+        Counted by the model in the whole lesion of the view, told with its first part; else None.
     tracking_id, tracking_uid
         Of the first part also those of the segment, which is the whole lesion of the view: a SEG of several segments
         has frames that do not begin at a byte for many image sizes, and OHIF 3.13.2 then loads for ever.
@@ -111,23 +110,13 @@ def _part(
         area_px=area_px,
         area_mm2=area_px * spacing[0] * spacing[1] if spacing else None,
         long_axis_mm=long_axis(corners, spacing) if spacing else None,
-        calcifications=_calcifications(image, place, mask),
+        calcifications=_lesion_count(image) if number == 1 else None,
         tracking_id=f"DCIS-NODE {label}" + (f" part {number}" if number > 1 else ""),
         tracking_uid=derived_uid("tracking", model.sha256, image.header.sop_instance_uid, shape),
     )
 
 
-def _calcifications(image: SourceImage, place: tuple[int, int], mask: NDArray[np.bool_]) -> int | None:
-    """Sum what the model counted in the candidates that lie in this part; None where nothing was counted."""
+def _lesion_count(image: SourceImage) -> int | None:
+    """Give what the model counted in the lesion: its best candidate; the pieces are not counted apart."""
     candidates = image.prediction.candidates if image.prediction else ()
-    counts = [c.calcifications for c in candidates if c.calcifications is not None and _inside(c, place, mask)]
-    return sum(counts) if counts else None
-
-
-def _inside(candidate: Candidate, place: tuple[int, int], mask: NDArray[np.bool_]) -> bool:
-    """Tell if the candidate's component is this part: they share pixels of its box, most of them here."""
-    row0, column0, row1, column1 = candidate.box
-    row0, row1 = (max(0, r - place[0]) for r in (row0, row1))
-    column0, column1 = (max(0, c - place[1]) for c in (column0, column1))
-    shared = int(np.count_nonzero(mask[row0:row1, column0:column1]))
-    return 2 * shared > candidate.area_px
+    return candidates[0].calcifications if candidates else None

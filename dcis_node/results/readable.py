@@ -11,7 +11,7 @@ from dcis_node.results.answer import ExamAnswer, ResultObject
 from dcis_node.results.document import finish_sr, sr_arguments
 from dcis_node.results.hanging import hung, leading_image, view_labels
 from dcis_node.results.parts import Part
-from dcis_node.results.tree import container, language, observer, text
+from dcis_node.results.tree import container, language, text
 
 SERIES_NUMBER = 9001
 KIND = "readable report"
@@ -38,7 +38,6 @@ def build_readable(answer: ExamAnswer, parts: dict[str, tuple[Part, ...]]) -> Re
     root.ContentSequence = ContentSequence(
         [
             *language(),
-            *observer(answer),
             container(codes.IMPRESSIONS, impressions),
             container(codes.FINDINGS, findings),
             container(codes.PROCEDURE, procedure),
@@ -54,7 +53,8 @@ def impression_sentences(answer: ExamAnswer) -> list[str]:
     sentences = [wording.banner(answer), wording.headline(answer)]
     if answer.decision.probability is not None:
         sentences.append(wording.meaning(answer))
-    return sentences + wording.flag_sentences(answer.decision.flags)
+    told = {flag for breast in answer.decision.breasts for flag in breast.flags}
+    return sentences + wording.flag_sentences(tuple(f for f in answer.decision.flags if f not in told))
 
 
 def finding_sentences(answer: ExamAnswer, parts: dict[str, tuple[Part, ...]]) -> list[str]:

@@ -171,10 +171,12 @@ def _comments(answer: ExamAnswer, image: SourceImage, part: Part, *, label: str)
     if part.pieces > 1:
         comments.append(
             f"{label}: this part collects the {part.pieces} smallest pieces; the outline shows the largest of them, "
-            "area and count hold for all, the segmentation shows all."
+            "the area is that of all, the segmentation shows all."
         )
     if part.number != 1:
         return comments
+    if part.calcifications is not None:
+        comments.append(f"{label}: calcifications are counted over the whole lesion of the view.")
     comments.append(wording.meaning(answer))
     if image.mark is not None:
         comments.append(wording.given_sentence(image))

@@ -70,7 +70,7 @@ def breast_sentence(breast: BreastDecision) -> str:
     if breast.risk is Risk.NOT_ANALYSED:
         return f"{side}: not analysed."
     if breast.probability is None:
-        return f"{side}: no calcifications found."
+        return " ".join([f"{side}: no calcifications found.", *flag_sentences(breast.flags)])
     views = " and ".join(plain(view) for view in breast.views)
     mean = "mean of" if len(breast.views) > 1 else "from"
     risk = "at or above" if breast.risk is Risk.HIGH else "below"
