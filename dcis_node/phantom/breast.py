@@ -5,21 +5,19 @@ presentation. Texture has power ~ 1/f^beta with beta near 3 (PMC3298563, and mea
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 
+from dcis_node.phantom import fabric
+from dcis_node.phantom.fabric import Weave, weave
 from dcis_node.phantom.geometry import ViewGeometry
-from dcis_node.phantom.noise import Field, Octaves, Window, fractal, lift, octaves
+from dcis_node.phantom.noise import Field, Octaves, Window, enlarge, fractal, lift, octaves
 
 LEVEL = 1  # windows of this module are on the grid of two pixels
 _SHAPE_LEVEL = 4  # distances are smooth: computed at sixteen pixels, enlarged
-_GLAND_LEVEL = 3
-_FIBRE_LEVEL = 2
 
 # Streams of the random fields of a view.
-_GLAND, _TEXTURE, _LOBULES, _SEPTA, _MUSCLE, _FIBRES, _HAZE = range(7)
+_TEXTURE, _GLAND, _LOBULES, _SEPTA, _MUSCLE, _HAZE, _SKIN = range(7)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,20 +53,30 @@ def breast_signal(tissue: Tissue, geometry: ViewGeometry, window: Window) -> tup
     signal, inside
         Two (rows, columns) float32 arrays: the signal, 0 in air; and the share of the cell inside the skin, 0..1.
     """
-    skin = lift(lambda w: _skin_mm(tissue, geometry, w), window, levels=_SHAPE_LEVEL - LEVEL)
+    outer = window.parent()
+    outer_skin = lift(lambda w: _skin_mm(tissue, geometry, w), outer, levels=_SHAPE_LEVEL - fabric.LEVEL)
+    skin = enlarge(outer_skin, window)
     inside = _ramp(skin, 0.0, 0.35)
-    gland = lift(lambda w: _gland(tissue, geometry, w), window, levels=_GLAND_LEVEL - LEVEL)
-    gland = gland * _depth(skin, 5.0)
+    signal = enlarge(_structure(tissue, geometry, outer, outer_skin), window)
     texture = fractal(tissue.seed, _TEXTURE, window, _texture(tissue))
-    strands = _strands(tissue, geometry, window)
-    signal = np.float32(0.13) + np.float32(0.34) * gland
-    signal += texture * (np.float32(0.030) + np.float32(0.062) * gland)
-    signal += strands * (np.float32(0.115) + np.float32(0.05) * gland)
-    signal *= np.float32(0.62) + np.float32(0.38) * _depth(skin, 7.0)
+    signal += texture * (np.float32(0.018) + np.float32(0.11) * signal)
+    signal *= np.float32(0.60) + np.float32(0.40) * _depth(skin, 8.0)
+    signal += _skin_line(tissue, window, skin)
+    return signal * inside, inside
+
+
+def _structure(tissue: Tissue, geometry: ViewGeometry, window: Window, skin: Field) -> Field:
+    """Fat, gland, strands and muscle on a window of level `fabric.LEVEL`."""
+    cells = weave(tissue.seed, geometry, window, pitch_mm=tissue.pitch_mm)
+    haze = cells.sample(_HAZE, grain_mm=18.0, finest_mm=2.5, beta=3.4)
+    gland = _gland(tissue, geometry, window, cells) * _depth(skin, 5.0)
+    inner = cells.sample(_LOBULES, grain_mm=7.0, finest_mm=0.8, beta=3.4)
+    signal = np.float32(0.125) + np.float32(0.018) * haze
+    signal += gland * (np.float32(0.36) + np.float32(0.075) * inner + np.float32(0.03) * haze)
+    signal += _strands(tissue, cells, haze) * (np.float32(0.12) + np.float32(0.06) * gland)
     if geometry.pectoral is not None:
         signal += _muscle(tissue, geometry, window)
-    signal += np.float32(0.30) * np.exp(-(((skin - np.float32(0.9)) / np.float32(0.65)) ** 2))
-    return signal * inside, inside
+    return np.asarray(np.maximum(signal, np.float32(0.02)), np.float32)
 
 
 def _skin_mm(tissue: Tissue, geometry: ViewGeometry, window: Window) -> Field:
@@ -81,60 +89,68 @@ def _points(tissue: Tissue, window: Window, level: int) -> np.ndarray[tuple[int,
     return np.stack([axis.ravel() for axis in grid], axis=1).astype(np.float64)
 
 
-def _gland(tissue: Tissue, geometry: ViewGeometry, window: Window) -> Field:
+def _gland(tissue: Tissue, geometry: ViewGeometry, window: Window, cells: Weave) -> Field:
     """Share of glandular tissue, 0..1: a cone behind the nipple, broken up by lobules of fat."""
-    y, x = window.centres_mm(tissue.pitch_mm * 2**_GLAND_LEVEL)
+    y, x = window.centres_mm(tissue.pitch_mm * 2**fabric.LEVEL)
     depth = (np.float32(geometry.nipple[0]) - x) / np.float32(geometry.depth_mm)
     upwards = np.float32(0.05 if geometry.view == "CC" else 0.16)  # the upper outer quadrant is densest
     across = (np.float32(geometry.nipple[1]) - y) / np.float32(geometry.half_height_mm) - upwards * depth * 2.0
     spread = np.float32(0.30) + np.float32(0.42) * np.clip(depth, 0.0, 1.0)
     cone = -((across / spread) ** 2) - np.maximum(depth - np.float32(0.62), 0.0) ** 2 * np.float32(9.0)
     cone = cone - np.maximum(np.float32(0.10) - depth, 0.0) * np.float32(6.0)
-    lumps = fractal(tissue.seed, _GLAND, window, _gland_octaves(tissue))
-    logit = np.float32(1.5) * cone + np.float32(1.25) * lumps + np.float32(5.0 * (tissue.density - 0.22))
-    return np.asarray(0.5 + 0.5 * np.tanh(np.float32(1.3) * logit), np.float32)
+    lumps = cells.sample(_GLAND, grain_mm=22.0, finest_mm=0.8, beta=3.7)
+    logit = np.float32(1.4) * cone + np.float32(1.05) * lumps + np.float32(5.0 * (tissue.density - 0.24))
+    return np.asarray(0.5 + 0.5 * np.tanh(np.float32(1.15) * logit), np.float32)
 
 
-def _strands(tissue: Tissue, geometry: ViewGeometry, window: Window) -> Field:
-    """Septa round lobules of fat (zero crossings of noise) and fibres that run towards the nipple."""
-    total = np.zeros((window.rows, window.columns), np.float32)
-    for order, (grain_mm, width, weight) in enumerate(((7.0, 0.10, 0.85), (3.2, 0.13, 0.75), (1.5, 0.18, 0.50))):
-        noise = fractal(tissue.seed, _SEPTA + 10 * (order + 1), window, _septa(tissue, grain_mm))
-        total += np.float32(weight) * np.exp(-((noise / np.float32(width)) ** 2))
-    haze = fractal(tissue.seed, _HAZE, window, _haze(tissue))
-    total *= np.clip(np.float32(0.55) + np.float32(0.5) * haze, 0.0, 1.6)
-    fibres = lift(lambda w: _fibres(tissue, geometry, w), window, levels=_FIBRE_LEVEL - LEVEL)
-    total += np.float32(0.75) * np.exp(-((fibres / np.float32(0.16)) ** 2)) * np.clip(haze + 0.7, 0.0, 1.5)
+def _strands(tissue: Tissue, cells: Weave, haze: Field) -> Field:
+    """Septa round lobules and ligaments: the zero crossings of noise are thin closed lines."""
+    total = np.zeros_like(haze)
+    for order, (grain_mm, width, weight) in enumerate(((14.0, 0.055, 0.9), (7.0, 0.07, 0.8), (3.5, 0.10, 0.55))):
+        stream = _SEPTA + 10 * (order + 1)
+        noise = cells.sample(stream, grain_mm=grain_mm, finest_mm=grain_mm / 10.0, beta=4.4)
+        faint = np.float32(weight) / (np.float32(1.0) + (noise * np.float32(1.0 / width)) ** 2)
+        total += faint * np.clip(np.float32(0.5) + np.float32(0.5) * (haze if order % 2 else -haze), 0.1, 1.4)
     return total * np.float32(tissue.strands)
 
 
-def _fibres(tissue: Tissue, geometry: ViewGeometry, window: Window) -> Field:
-    """Noise in polar coordinates round the nipple, long along the radius."""
-    y, x = window.centres_mm(tissue.pitch_mm * 2**_FIBRE_LEVEL)
-    dx, dy = np.float32(geometry.nipple[0] + 6.0) - x, y - np.float32(geometry.nipple[1])
-    radius = np.hypot(dx, dy)
-    angle = np.arctan2(dy, dx)
-    coordinates = np.stack((angle * np.float32(24.0) + np.float32(90.0), radius / np.float32(9.0) + np.float32(2.0)))
-    table = _fibre_table(tissue.seed)
-    return np.asarray(map_coordinates(table, coordinates, order=1, mode="grid-wrap"), np.float32)
-
-
-@lru_cache(maxsize=16)
-def _fibre_table(seed: int) -> Field:
-    """Smooth noise, (angle, radius); fine enough that linear interpolation does not show."""
-    fine = Window(0, 0, 192, 96)
-    return fractal(seed, _FIBRES, fine, Octaves(0, (0.0, 1.4, 1.5)))
-
-
 def _muscle(tissue: Tissue, geometry: ViewGeometry, window: Window) -> Field:
+    """Give the pectoral muscle: brighter, with fibres along its edge, fading downwards."""
+
     def distance(w: Window) -> Field:
         points = _points(tissue, w, _SHAPE_LEVEL)
         return geometry.pectoral_mm(points).reshape(w.rows, -1).astype(np.float32)
 
-    edge = lift(distance, window, levels=_SHAPE_LEVEL - LEVEL)
-    share = _ramp(edge, -0.8, 1.6)
-    stripes = fractal(tissue.seed, _MUSCLE, window, _haze(tissue))
-    return share * (np.float32(0.20) + np.float32(0.03) * stripes + np.float32(0.0012) * np.clip(edge, 0.0, 60.0))
+    edge = lift(distance, window, levels=_SHAPE_LEVEL - fabric.LEVEL)
+    share = _ramp(edge, -1.0, 2.5)
+    y, _ = window.centres_mm(tissue.pitch_mm * 2**fabric.LEVEL)
+    length = np.float32(geometry.pectoral[1] if geometry.pectoral else 1.0)
+    fade = np.clip(np.float32(1.15) - y / length, 0.25, 1.0)
+    stripes = np.interp(edge, np.arange(-5.0, 155.0, 1.0), _stripes(tissue.seed)).astype(np.float32)
+    return np.asarray(share * fade * (np.float32(0.20) + np.float32(0.020) * stripes), np.float32)
+
+
+def _stripes(seed: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Brightness of the muscle's fibres by the distance from its edge."""
+    rng = np.random.default_rng((seed, _MUSCLE))
+    rough = rng.normal(size=160) + np.repeat(rng.normal(size=32), 5)
+    smooth: np.ndarray[tuple[int], np.dtype[np.float64]] = np.convolve(rough, (0.25, 0.5, 0.25), mode="same")
+    return smooth
+
+
+def _skin_line(tissue: Tissue, window: Window, skin: Field) -> Field:
+    """Give the skin: a bright line of varying thickness."""
+    thick = lift(lambda w: fractal(tissue.seed, _SKIN, w, _thickness(tissue)), window, levels=_SHAPE_LEVEL - LEVEL)
+    width = np.float32(0.75) * np.exp(np.float32(0.28) * thick)
+    return np.asarray(np.float32(0.22) * np.exp(-(((skin - width) / width) ** 2)), np.float32)
+
+
+def _thickness(tissue: Tissue) -> Octaves:
+    return octaves(tissue.pitch_mm, finest_mm=2.0, coarsest_mm=30.0, beta=4.0, base=_SHAPE_LEVEL)
+
+
+def _texture(tissue: Tissue) -> Octaves:
+    return octaves(tissue.pitch_mm, finest_mm=0.1, coarsest_mm=6.0, beta=tissue.beta, base=LEVEL)
 
 
 def _depth(skin: Field, length_mm: float) -> Field:
@@ -144,19 +160,3 @@ def _depth(skin: Field, length_mm: float) -> Field:
 def _ramp(values: Field, low: float, high: float) -> Field:
     share = np.clip((values - np.float32(low)) * np.float32(1.0 / (high - low)), 0.0, 1.0)
     return np.asarray(share * share * (np.float32(3.0) - np.float32(2.0) * share), np.float32)
-
-
-def _texture(tissue: Tissue) -> Octaves:
-    return octaves(tissue.pitch_mm, finest_mm=0.1, coarsest_mm=9.0, beta=tissue.beta, base=LEVEL)
-
-
-def _gland_octaves(tissue: Tissue) -> Octaves:
-    return octaves(tissue.pitch_mm, finest_mm=0.4, coarsest_mm=24.0, beta=3.2, deviation=1.0, base=_GLAND_LEVEL)
-
-
-def _septa(tissue: Tissue, grain_mm: float) -> Octaves:
-    return octaves(tissue.pitch_mm, finest_mm=grain_mm / 8.0, coarsest_mm=grain_mm, beta=4.2, base=LEVEL)
-
-
-def _haze(tissue: Tissue) -> Octaves:
-    return octaves(tissue.pitch_mm, finest_mm=2.0, coarsest_mm=16.0, beta=3.0, base=LEVEL)

@@ -198,7 +198,7 @@ def _benign(rng: Generator, geometry: ViewGeometry, count: int) -> list[Shape]:
 
 
 def _one_benign(rng: Generator, x: float, y: float) -> Shape:
-    kind = rng.choice(("round", "rim", "coarse", "rod"), p=(0.62, 0.20, 0.12, 0.06))
+    kind = rng.choice(("round", "rim", "coarse", "rod"), p=(0.64, 0.21, 0.12, 0.03))
     angle = float(rng.uniform(0.0, pi))
     contrast = float(rng.uniform(0.25, 0.6))
     if kind == "round":
@@ -212,7 +212,8 @@ def _one_benign(rng: Generator, x: float, y: float) -> Shape:
         lumps = tuple(float(v) for k in range(3) for v in (rng.uniform(0.08, 0.22), rng.uniform(0.0, 2 * pi)))
         return Shape(x, y, size * float(rng.uniform(1.0, 1.5)), size, angle, "grain", contrast * 1.3, lumps)
     towards = float(rng.normal(0.0, 0.5))  # a large rod of a secretory kind
-    return Shape(x, y, float(rng.uniform(2.0, 5.0)), float(rng.uniform(0.4, 0.7)), towards, "rod", contrast)
+    lumps = (float(rng.uniform(0.5, 1.5)), float(rng.uniform(0, 2 * pi)), 0.5, float(rng.uniform(0, 2 * pi)))
+    return Shape(x, y, float(rng.uniform(2.0, 4.0)), float(rng.uniform(0.3, 0.5)), towards, "rod", contrast, lumps)
 
 
 def _places(rng: Generator, geometry: ViewGeometry, count: int, *, margin_mm: float) -> list[tuple[float, float]]:

@@ -110,7 +110,8 @@ def place_breast(latents: BreastLatents, view: str, *, height_mm: float, width_m
         pectoral = (width, max(latents.pectoral_length * height_mm, 1.25 * width))
         knots = _mlo_outline(latents, depth=depth, half=half, nipple_y=nipple_y, top=width)
     outline, normals = _trace(knots)
-    outline = outline + normals * _nipple_bump(outline, (depth, nipple_y), size=fit)[:, None]
+    size = float(np.clip(1.9 + 1.1 * latents.wobble[5], 0.3, 4.0)) * fit  # some nipples are flat
+    outline = outline + normals * _nipple_bump(outline, (depth, nipple_y), size=size)[:, None]
     tip = int(np.argmin(np.abs(outline[:, 1] - nipple_y) + 10.0 * (outline[:, 0] < 0.6 * depth)))
     nipple = float(outline[tip, 0]), float(outline[tip, 1])
     return ViewGeometry(
@@ -170,7 +171,7 @@ def _normals(outline: Points) -> Points:
 
 def _nipple_bump(outline: Points, nipple: tuple[float, float], *, size: float) -> NDArray[np.float64]:
     distance = np.hypot(outline[:, 0] - nipple[0], outline[:, 1] - nipple[1])
-    bump: NDArray[np.float64] = (4.0 * max(size, 0.5)) * np.exp(-((distance / (5.0 * max(size, 0.5))) ** 4))
+    bump: NDArray[np.float64] = size * np.exp(-((distance / 5.5) ** 4))
     return bump
 
 

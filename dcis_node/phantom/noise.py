@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
 
-_BLOCK = 64
+# Side of the blocks in which white noise is drawn, by level: larger where windows are larger.
+_BLOCKS = (128, 64, 32)
 _ADDRESS_OFFSET = 1 << 20  # block addresses are positive in a seed sequence; windows may begin before the frame
 
 
@@ -53,24 +54,26 @@ def white(seed: int, stream: int, level: int, window: Window) -> Field:
     """
     out = np.empty((window.rows, window.columns), np.float32)
     bottom, right = window.row + window.rows, window.column + window.columns
-    for block_row in range(window.row // _BLOCK, (bottom - 1) // _BLOCK + 1):
-        top = max(window.row, block_row * _BLOCK)
-        end = min(bottom, (block_row + 1) * _BLOCK)
-        for block_column in range(window.column // _BLOCK, (right - 1) // _BLOCK + 1):
-            left = max(window.column, block_column * _BLOCK)
-            stop = min(right, (block_column + 1) * _BLOCK)
-            block = _block(seed, stream, level, block_row, block_column)
+    side = _BLOCKS[min(level, len(_BLOCKS) - 1)]
+    for block_row in range(window.row // side, (bottom - 1) // side + 1):
+        top = max(window.row, block_row * side)
+        end = min(bottom, (block_row + 1) * side)
+        for block_column in range(window.column // side, (right - 1) // side + 1):
+            left = max(window.column, block_column * side)
+            stop = min(right, (block_column + 1) * side)
+            block = _block((seed, stream, level, block_row, block_column), side)
             out[top - window.row : end - window.row, left - window.column : stop - window.column] = block[
-                top - block_row * _BLOCK : end - block_row * _BLOCK,
-                left - block_column * _BLOCK : stop - block_column * _BLOCK,
+                top - block_row * side : end - block_row * side,
+                left - block_column * side : stop - block_column * side,
             ]
     return out
 
 
-def _block(seed: int, stream: int, level: int, block_row: int, block_column: int) -> Field:
-    address = (seed, stream, level, block_row + _ADDRESS_OFFSET, block_column + _ADDRESS_OFFSET)
-    generator = np.random.Generator(np.random.SFC64(np.random.SeedSequence(address)))
-    return generator.standard_normal((_BLOCK, _BLOCK), dtype=np.float32)
+def _block(address: tuple[int, int, int, int, int], side: int) -> Field:
+    *stream, row, column = address
+    words = (*stream, row + _ADDRESS_OFFSET, column + _ADDRESS_OFFSET)
+    generator = np.random.Generator(np.random.SFC64(np.random.SeedSequence(words)))
+    return generator.standard_normal((side, side), dtype=np.float32)
 
 
 def enlarge(coarse: Field, window: Window) -> Field:
