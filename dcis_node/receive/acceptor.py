@@ -1,0 +1,244 @@
+"""Accept connections on a listening socket that several processes share, and make each an association or nothing.
+
+Uses private names of pynetdicom: see `dcis_node.receive.dimse`.
+"""
+
+import itertools
+import logging
+import socket
+import threading
+import time
+from typing import Any, cast
+
+from pydicom import Dataset
+from pynetdicom import AE, build_context, evt
+from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AddressInformation, AssociationServer
+
+from dcis_node.config import ReceiveSettings
+from dcis_node.mammogram.storage_classes import ACCEPTED_SOP_CLASSES, ACCEPTED_TRANSFER_SYNTAXES, UNCOMPRESSED
+from dcis_node.receive.admission import judge_association, may_connect
+from dcis_node.receive.association import NodeAssociation
+from dcis_node.receive.sink import Sink
+from dcis_node.receive.store import InstanceStore, Sender, where
+from dcis_node.receive.transport import DeadlineSocket
+from dcis_node.results.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+log = logging.getLogger(__name__)
+
+VERIFICATION = "1.2.840.10008.1.1"  # PS3.4 A.4
+POLL_SECONDS = 0.1
+# How long an aborted association has to end before its connection is shut.
+ABORT_SECONDS = 2.0
+# Connections that have not asked for an association yet; a newcomer displaces the oldest.
+MOST_PENDING = 64
+# The kernel asks a peer that is silent for a minute, and gives it up after another.
+KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 6))
+
+
+def contexts() -> list[PresentationContext]:
+    """List what is accepted; pynetdicom takes the first of our transfer syntaxes that the peer offers too."""
+    echo = build_context(VERIFICATION, list(UNCOMPRESSED))
+    return [echo, *(build_context(uid, list(ACCEPTED_TRANSFER_SYNTAXES)) for uid in ACCEPTED_SOP_CLASSES)]
+
+
+def application_entity(settings: ReceiveSettings, aet: str) -> AE:
+    """Set up what pynetdicom keeps per application entity. Who may associate is judged by us (`admission`)."""
+    entity = AE(ae_title=aet)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    entity.maximum_pdu_size = settings.max_pdu_bytes
+    entity.maximum_associations = settings.max_associations + MOST_PENDING + 1
+    entity.acse_timeout = settings.acse_timeout_seconds
+    entity.dimse_timeout = settings.dimse_timeout_seconds
+    entity.network_timeout = settings.network_timeout_seconds
+    return entity
+
+
+class Acceptor(AssociationServer):
+    """The accepting side of one receiver process.
+
+    Parameters
+    ----------
+    listener
+        The shared listening socket. It is set to not block: of the processes that wake up for one connection, all but
+        one find none.
+    store
+        Keeps the objects.
+    """
+
+    def __init__(self, listener: socket.socket, *, settings: ReceiveSettings, aet: str, store: InstanceStore) -> None:
+        self.settings = settings
+        self.store = store
+        self._listening = listener.dup()
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        # In order of arrival; True once an association was asked for and not refused.
+        self._associations: dict[NodeAssociation, bool] = {}
+        self._leaving = False
+        super().__init__(application_entity(settings, aet), listener.getsockname(), aet, contexts())
+
+    def server_bind(self) -> None:
+        """Take the socket that is bound already, in place of the one just made."""
+        super().server_close()
+        self.socket = self._listening
+        self._listening.settimeout(0.0)
+        self.server_address = self._listening.getsockname()
+
+    def server_activate(self) -> None:
+        """Do nothing: the socket listens already."""
+
+    def server_close(self) -> None:
+        """Close our end only: a shutdown would end the listening of all processes that share the socket."""
+        self._listening.close()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; raises BlockingIOError, which socketserver passes over, if another process took it."""
+        connection, address = self._listening.accept()
+        connection.settimeout(self.settings.network_timeout_seconds)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEPALIVE:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+        return connection, address
+
+    def verify_request(self, request: object, client_address: Any) -> bool:  # noqa: ANN401, ARG002 -- socketserver's
+        """Refuse a stranger before a thread is spent, and make room for a newcomer."""
+        address = str(client_address[0])
+        if not may_connect(self.settings, address):
+            log.warning("event=connection_refused address=%s text='not an address of any [[receive.peers]]'", address)
+            return False
+        with self._lock:
+            pending = [association for association, admitted in self._associations.items() if not admitted]
+        if len(pending) >= MOST_PENDING:
+            log.warning("event=connection_displaced association=%d text='silent, and no place left'", pending[0].number)
+            self._forget(pending[0])
+            pending[0].drop()
+        return not self._leaving
+
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- socketserver's
+        """Start the threads of an association."""
+        association = NodeAssociation(
+            self.ae,
+            number=next(self._numbers),
+            settings=self.settings,
+            new_sink=lambda preface: Sink(
+                self.store.files, preface=preface, limit_bytes=self.settings.max_dataset_bytes
+            ),
+            on_end=self._on_end,
+        )
+        association._server = self  # noqa: SLF001 -- it closes the connection at the end
+        association.set_socket(self._deadline_socket(association, request))
+        association.acceptor.maximum_length = self.ae.maximum_pdu_size
+        association.acceptor.ae_title = self.ae_title
+        association.acceptor.address_info = AddressInformation.from_tuple(self.server_address)
+        association.acceptor.implementation_class_uid = self.ae.implementation_class_uid
+        association.acceptor.implementation_version_name = self.ae.implementation_version_name
+        association.acceptor.supported_contexts = self.contexts  # only read in the negotiation
+        association.requestor.address_info = AddressInformation.from_tuple(client_address)
+        association.bind(evt.EVT_REQUESTED, lambda _: self._admit(association))
+        association.bind(evt.EVT_ESTABLISHED, lambda _: _log_opened(association))
+        association.bind(evt.EVT_C_STORE, lambda event: self._store(event.request, association))
+        with self._lock:
+            self._associations[association] = False
+        association.start()
+
+    def handle_error(self, request: object, client_address: Any) -> None:  # noqa: ANN401, ARG002 -- socketserver's
+        """Note what went wrong with one connection; the next are not touched."""
+        log.exception("event=connection_failed address=%s", client_address[0])
+
+    def leave(self) -> None:
+        """Stop accepting; returns when the accepting thread has seen it."""
+        self._leaving = True
+        super(AssociationServer, self).shutdown()
+
+    def finish(self, grace_seconds: float) -> None:
+        """Let what is being stored end, abort the rest, and wait for their threads."""
+        deadline = time.monotonic() + grace_seconds
+        while (left := self._open()) and time.monotonic() < deadline:
+            for association in left:
+                association.leave()
+            left[0].join(POLL_SECONDS)
+        for end in (NodeAssociation.abort_now, NodeAssociation.drop):
+            for association in self._open():
+                end(association)
+            for association in self._open():
+                association.join(ABORT_SECONDS)
+
+    def _deadline_socket(self, association: NodeAssociation, connection: socket.socket) -> DeadlineSocket:
+        return DeadlineSocket(
+            association,
+            connection,
+            max_pdu_bytes=self.settings.max_pdu_bytes,
+            read_seconds=self.settings.network_timeout_seconds,
+            pdu_seconds=self.settings.pdu_deadline_seconds,
+            end=association.end_connection,
+        )
+
+    def _open(self) -> list[NodeAssociation]:
+        with self._lock:
+            return list(self._associations)
+
+    def _forget(self, association: NodeAssociation) -> None:
+        with self._lock:
+            self._associations.pop(association, None)
+
+    def _admit(self, association: NodeAssociation) -> None:
+        """Judge an association request, in the association's own thread; remember its sender, or reject it."""
+        request = cast("A_ASSOCIATE", association.requestor.primitive)
+        address = cast("AddressInformation", association.requestor.address_info).address
+        sender = Sender(association.number, request.calling_ae_title.strip(), address)
+        with self._lock:
+            refusal = judge_association(
+                self.settings,
+                self.ae_title,
+                called=request.called_ae_title,
+                calling=sender.calling_aet,
+                address=address,
+                open_associations=sum(self._associations.values()),
+                leaving=self._leaving,
+            )
+            if refusal is None:
+                association.sender = sender
+                self._associations[association] = True
+                return
+        log.warning(
+            "event=association_refused association=%d address=%s text=%r", association.number, address, refusal.text
+        )
+        association.acse.send_reject(refusal.result, refusal.source, refusal.diagnostic)
+        association.kill()
+
+    def _store(self, request: Any, association: NodeAssociation) -> int | Dataset:  # noqa: ANN401 -- carries our sink
+        return self.store.handle(
+            request.sink,
+            cast("Sender", association.sender),
+            sop_class_uid=request.AffectedSOPClassUID,
+            sop_instance_uid=request.AffectedSOPInstanceUID,
+        )
+
+    def _on_end(self, association: NodeAssociation) -> None:
+        try:
+            if association.sender is not None:
+                self.store.close(association.sender)
+                log.info("event=association_closed association=%d", association.number)
+        except Exception as error:  # noqa: BLE001 -- the edge of the thread: recorded
+            log.error("event=association_left_open error=%s at=%s", type(error).__name__, where(error))
+        finally:
+            self._forget(association)
+
+
+def _log_opened(association: NodeAssociation) -> None:
+    sender = cast("Sender", association.sender)
+    log.info(
+        "event=association_opened association=%d calling=%r address=%s",
+        sender.number,
+        sender.calling_aet,
+        sender.address,
+    )
+    for context in association.rejected_contexts:
+        log.warning(
+            "event=context_refused association=%d sop_class=%r text='class or transfer syntax is not accepted'",
+            sender.number,
+            str(context.abstract_syntax),
+        )

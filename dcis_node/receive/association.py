@@ -1,0 +1,152 @@
+"""One association of the node as acceptor: its limits, whether it is busy, and that it always ends.
+
+Uses private names of pynetdicom: see `dcis_node.receive.dimse`.
+"""
+
+import contextlib
+import logging
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from pynetdicom import AE, evt
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.association import Association
+
+from dcis_node.config import ReceiveSettings
+from dcis_node.receive.dimse import NewSink, StreamingDimse
+from dcis_node.receive.store import Sender, where
+
+log = logging.getLogger(__name__)
+
+# PS3.8 9.3.8: from the service provider, invalid PDU parameter value.
+A_ABORT = struct.pack(">BBLBBBB", 0x07, 0, 4, 0, 0, 2, 6)
+
+
+class NodeAssociation(Association):
+    """An association whose data sets go into sinks.
+
+    Parameters
+    ----------
+    number
+        Names it in the logs.
+    new_sink
+        Makes the sink of each object.
+    on_end
+        Called once when its thread ends, whatever ended it.
+    """
+
+    def __init__(
+        self,
+        ae: AE,
+        *,
+        number: int,
+        settings: ReceiveSettings,
+        new_sink: NewSink,
+        on_end: Callable[["NodeAssociation"], None],
+    ) -> None:
+        super().__init__(ae, MODE_ACCEPTOR)
+        self.number = number
+        self._streaming = StreamingDimse(
+            self,
+            number=number,
+            new_sink=new_sink,
+            max_queued=settings.max_queued_requests,
+            silence_in_message_seconds=settings.dimse_timeout_seconds,
+        )
+        self.dimse = self._streaming
+        self.sender: Sender | None = None
+        self._on_end = on_end
+        self._serving = False
+        self._leaving = False
+        # pynetdicom finds the associations of a server by the names of their threads.
+        self.name = f"AcceptorThread@{number}"
+        self.bind(evt.EVT_CONN_CLOSE, lambda _: self._wake())
+        _keep_quiet(self.dul, number)
+        _keep_quiet(self, number)
+
+    @property
+    def busy(self) -> bool:
+        """True while a request is being received, waits, or is being answered."""
+        return self._serving or self._streaming.receiving
+
+    def run_reactor(self) -> None:
+        """Serve until the end; pynetdicom's thread."""
+        try:
+            super().run_reactor()
+        finally:
+            self._streaming.close()
+            self._on_end(self)
+
+    def end_connection(self, text: str) -> None:
+        """Tell the log why and the peer that, and shut the connection."""
+        log.warning("event=connection_ended association=%d text=%r", self.number, text)
+        connection = self._connection()
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.settimeout(0.0)
+                connection.send(A_ABORT)
+        self.drop()
+
+    def drop(self) -> None:
+        """Shut the connection at once; the threads notice and end. Callable from any thread."""
+        connection = self._connection()
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._wake()
+
+    def leave(self) -> None:
+        """End as soon as nothing is being stored; may be called again and again."""
+        self._leaving = True
+        if not self.busy:
+            self.abort_now()
+
+    def abort_now(self) -> None:
+        """Send an A-ABORT, or shut the connection if there is no association yet; returns at once."""
+        if self.requestor.primitive is None:
+            self.drop()
+        elif not self._sent_abort:
+            threading.Thread(target=self.abort, name=f"abort-{self.number}", daemon=True).start()
+
+    def _connection(self) -> socket.socket | None:
+        return self.dul.socket.socket if self.dul.socket else None
+
+    def _wake(self) -> None:
+        """Wake the thread if it waits for an association request that will not come."""
+        if self.requestor.primitive is None:
+            self.dul.to_user_queue.put(None)
+
+    def _serve_request(self, msg: Any, context_id: int) -> None:  # noqa: ANN401 -- pynetdicom ships no types
+        self._serving = True
+        try:
+            super()._serve_request(msg, context_id)
+        finally:
+            sink = getattr(msg, "sink", None)
+            if sink is not None:
+                sink.discard()
+            self._serving = False
+        if self._leaving:
+            self.abort()
+
+    def _bind_defaults(self) -> None:
+        """Bind the default answers only: pynetdicom's log handlers cost time, and write UIDs."""
+        for event in evt._INTERVENTION_EVENTS:  # noqa: SLF001 -- see the module
+            self.bind(event, evt.get_default_handler(event))
+
+
+def _keep_quiet(thread: threading.Thread, number: int) -> None:
+    """Note the exception that ends a thread of pynetdicom; its text, which may quote a peer's bytes, is left out."""
+    run = thread.run
+
+    def guarded() -> None:
+        try:
+            run()
+        except Exception as error:  # noqa: BLE001 -- the edge of the thread: recorded, and the connection is closed
+            log.warning(
+                "event=association_failed association=%d error=%s at=%s", number, type(error).__name__, where(error)
+            )
+
+    setattr(thread, "run", guarded)  # noqa: B010 -- a method of this one thread

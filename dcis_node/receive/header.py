@@ -1,0 +1,93 @@
+"""Read the header of a part: bounded in bytes and in elements, never its pixels."""
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import pydicom
+from pydicom import Dataset
+
+from dcis_node.errors import HeaderError
+
+# A mammogram's header is under 1 MB; a CAD SR or the frames' items of a tomosynthesis object are a few.
+MOST_HEADER_BYTES = 16 * 1024 * 1024
+# Two reads are the least that an element costs; a file of a million empty items is small and becomes gigabytes.
+MOST_READS = 400_000
+# Larger values (thumbnails, vendors' blobs) are passed over, not read.
+DEFER_BYTES = 64 * 1024
+
+UNREADABLE = "header_unreadable"
+
+_QUIET = threading.Lock()
+
+
+def read_part(path: Path) -> Dataset:
+    """Read everything before the pixels.
+
+    Returns
+    -------
+    pydicom.Dataset
+        The header with its File Meta Information.
+
+    Raises
+    ------
+    HeaderError
+        The bytes are no DICOM header, or exceed a limit. The text has no value of the object.
+    """
+    try:
+        with path.open("rb") as file, quiet():
+            reader = _Bounded(file)
+            # pydicom reads what it is given with read, seek and tell only.
+            return pydicom.dcmread(reader, stop_before_pixels=True, defer_size=DEFER_BYTES)
+    except HeaderError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- whatever pydicom makes of hostile bytes, RecursionError among it
+        raise HeaderError(UNREADABLE, f"header cannot be read ({type(error).__name__})") from None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep pydicom's warnings, which quote values, off standard error; one thread at a time."""
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+class _Bounded(io.RawIOBase):
+    """A file that gives only so many bytes in so many reads."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+        self._bytes_left = MOST_HEADER_BYTES
+        self._reads_left = MOST_READS
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        self._reads_left -= 1
+        if self._reads_left < 0:
+            raise HeaderError(UNREADABLE, f"header has more than {MOST_READS // 2} elements")
+        if size < 0 or size > self._bytes_left:
+            # One byte more tells a header that is too long from one that merely claims to be.
+            data = self._file.read(self._bytes_left + 1)
+            if len(data) > self._bytes_left:
+                raise HeaderError(UNREADABLE, f"header is longer than {MOST_HEADER_BYTES} bytes")
+        else:
+            data = self._file.read(size)
+        self._bytes_left -= len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()

@@ -1,0 +1,74 @@
+"""One receiver process: from its start to its graceful end."""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from dcis_node.config import ReceiveSettings
+from dcis_node.receive.acceptor import POLL_SECONDS, Acceptor
+from dcis_node.receive.store import InstanceStore
+from storage.database import Database
+from storage.files import FileStore
+from storage.index import close_associations_of
+
+log = logging.getLogger(__name__)
+
+# What is being stored when the stop comes may end; the supervisor and systemd wait longer than this.
+GRACE_SECONDS = 30.0
+
+
+def serve(
+    listener: socket.socket,
+    *,
+    settings: ReceiveSettings,
+    aet: str,
+    db: Database,
+    files: FileStore,
+    owner: str,
+    merge_same_day: bool,
+    stop: threading.Event,
+    clock: Callable[[], float] = time.time,
+    grace_seconds: float = GRACE_SECONDS,
+) -> None:
+    """Receive until `stop` is set; each receiver process runs this on the socket that all of them inherited.
+
+    On `stop`, no association is taken any more; idle ones are aborted, those that store may finish the object they
+    are at within `grace_seconds` and are aborted then. At the end all association rows of `owner` are closed.
+
+    Parameters
+    ----------
+    listener
+        A bound and listening TCP socket; left open. It is set to not block, as processes race for connections.
+    aet
+        This node's AE title.
+    owner
+        Name of this process in the index. Rows that a killed predecessor of this name left open are closed first, and
+        the parts of dead processes are swept.
+    stop
+        Ends it.
+    clock
+        Gives Unix seconds.
+
+    Raises
+    ------
+    StorageError
+        The index cannot be written at the start or the end.
+    """
+    swept = files.sweep_incoming()
+    with db.write() as session:
+        closed = close_associations_of(session, owner, now=clock())
+    store = InstanceStore(db=db, files=files, owner=owner, merge_same_day=merge_same_day, clock=clock)
+    acceptor = Acceptor(listener, settings=settings, aet=aet, store=store)
+    accepting = threading.Thread(target=acceptor.serve_forever, args=(POLL_SECONDS,), name="accept", daemon=True)
+    accepting.start()
+    log.info("event=receiver_started owner=%s parts_swept=%d associations_closed=%d", owner, swept, closed)
+    stop.wait()
+    acceptor.leave()
+    accepting.join()
+    acceptor.finish(grace_seconds)
+    acceptor.server_close()
+    with db.write() as session:
+        close_associations_of(session, owner, now=clock())
+    log.info("event=receiver_left owner=%s", owner)

@@ -1,0 +1,124 @@
+"""One incoming object, streamed to disk as it arrives: hashed, capped, and whole or gone."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from storage.files import FileStore
+
+BUFFER_BYTES = 1024 * 1024
+
+
+class SinkFault(Exception):  # noqa: N818 -- a state of the disk or a limit, not a fault of the program
+    """The object is not whole on disk; the text says why, for the answer and the log."""
+
+
+class Sink:
+    """A part in `incoming/` that takes a data set piece by piece.
+
+    It never raises while the peer is sending: what went wrong is remembered in `fault`, the rest of the data set runs
+    by, and the peer gets an answer.
+
+    Parameters
+    ----------
+    files
+        Where the part lies.
+    preface
+        What stands before the data set in the file: preamble and File Meta Information.
+    limit_bytes
+        Most bytes of the whole file.
+    """
+
+    def __init__(self, files: FileStore, *, preface: bytes, limit_bytes: int) -> None:
+        self.fault = ""
+        self.size_bytes = 0
+        self.path: Path | None = None
+        self._hash = hashlib.sha256()
+        self._limit_bytes = limit_bytes
+        self._buffer = bytearray()
+        self._descriptor = -1
+        try:
+            self.path, self._descriptor = files.new_part()
+        except OSError as error:
+            self._fail(error)
+        self.write(preface)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of all that was written, in lower-case hexadecimal."""
+        return self._hash.hexdigest()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take the next piece; after a fault, drop it."""
+        if self.fault or self.path is None:
+            return
+        self.size_bytes += len(data)
+        if self.size_bytes > self._limit_bytes:
+            self.discard()
+            self.fault = f"larger than receive.max_dataset_bytes = {self._limit_bytes}"
+            return
+        self._hash.update(data)
+        self._buffer += data
+        if len(self._buffer) >= BUFFER_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Give all bytes to the operating system, so that the file can be read; remembers a fault."""
+        if self.path is None:
+            return
+        try:
+            with memoryview(self._buffer) as view:
+                _write_all(self._descriptor, view)
+        except OSError as error:
+            self._fail(error)
+        self._buffer.clear()
+
+    def sync(self) -> None:
+        """Put all bytes on disk; remembers a fault."""
+        self.flush()
+        if self.path is None:
+            return
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self._fail(error)
+
+    def part(self) -> Path:
+        """Give the file.
+
+        Raises
+        ------
+        SinkFault
+            Something went wrong since the first byte, or the association ended.
+        """
+        if self.path is None:
+            raise SinkFault(self.fault or "the association ended")
+        return self.path
+
+    def release(self) -> None:
+        """Let go of the file, which has its final name now."""
+        self.path = None
+        self._close()
+
+    def discard(self) -> None:
+        """Remove the part. After `release`, or a second time, does nothing."""
+        path, self.path = self.path, None
+        if path is not None:
+            path.unlink(missing_ok=True)
+        self._close()
+
+    def _fail(self, error: OSError) -> None:
+        self.discard()
+        self.fault = f"disk: {error.strerror or type(error).__name__}"
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _write_all(descriptor: int, view: memoryview) -> None:
+    """Write every byte: a disk that is filling up may take only some of them at first."""
+    done = 0
+    while done < len(view):
+        done += os.write(descriptor, view[done:])
