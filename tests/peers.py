@@ -130,7 +130,8 @@ class StoragePeer:
         self._server = entity.make_server(
             ("127.0.0.1", self.port), evt_handlers=handlers, server_class=ThreadedAssociationServer
         )
-        # Not `start_server`: it looks twice a second whether to end.
+        # As `start_server` does, but that one looks only twice a second whether to end.
+        entity._servers.append(self._server)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -141,6 +142,9 @@ class StoragePeer:
             self._server.server_close()
             self._thread.join(START_SECONDS)
             for association in list(self._server.active_associations):
+                association.join(0.1)
+                if association.is_alive():
+                    association.abort()
                 association.join(START_SECONDS)
             self._server = None
 

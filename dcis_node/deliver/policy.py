@@ -177,10 +177,3 @@ def backoff(attempt: int, *, first: float, most: float, rng: Random) -> float:
     """
     ceiling = min(most, first * 2.0 ** min(max(attempt - 1, 0), 32))  # 32: no overflow after years
     return rng.uniform(0.0, ceiling)
-
-
-def wait_after(verdict: Verdict, *, attempt: int, first: float, most: float, rng: Random) -> float:
-    """Give the wait in seconds that a verdict asks for."""
-    if verdict.wait_seconds is not None:
-        return verdict.wait_seconds
-    return backoff(attempt, first=first, most=most, rng=rng)

@@ -39,7 +39,9 @@ def outgoing_from_file(path: Path) -> Outgoing:
     """
     try:
         meta = read_file_meta_info(path)
-        uids = [str(meta[tag].value) for tag in (0x00020002, 0x00020003, 0x00020010)]
+        # Raw values: pydicom's conversion would warn about a bad UID, and quote it.
+        values = [meta.get_item(tag).value for tag in (0x00020002, 0x00020003, 0x00020010)]
+        uids = [value.decode("ascii").rstrip("\0 ") for value in values]
     except OSError as error:
         raise DeliveryError(f"cannot be read: {error.strerror}", permanent=True) from error
     except Exception as error:  # the edge to foreign files: pydicom raises many kinds on garbage

@@ -9,9 +9,11 @@ import sys
 import time
 from collections.abc import Sequence
 from ssl import SSLContext
+from typing import cast
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
@@ -71,8 +73,7 @@ class _SenderAE(AE):
         self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
     ) -> AssociationSocket:
         self.telling_socket = _TellingSocket(assoc, address=address)
-        if tls_args is not None:
-            self.telling_socket.tls_args = tls_args
+        self.telling_socket.tls_args = tls_args
         return self.telling_socket
 
 
@@ -101,7 +102,11 @@ def associate(peer: PeerAddress, contexts: Sequence[PresentationContext]) -> Ass
     entity.acse_timeout = peer.timeout_seconds
     entity.dimse_timeout = peer.timeout_seconds
     entity.network_timeout = peer.timeout_seconds
-    handlers: list[evt.EventHandlerType] = [(evt.EVT_CONN_OPEN, _set_up, [peer.timeout_seconds])]
+    rejections: list[Rejection] = []
+    handlers: list[evt.EventHandlerType] = [
+        (evt.EVT_CONN_OPEN, _set_up, [peer.timeout_seconds]),
+        (evt.EVT_PDU_RECV, _note_rejection, [rejections]),
+    ]
     started = time.monotonic()
     try:
         association = entity.associate(
@@ -111,6 +116,8 @@ def associate(peer: PeerAddress, contexts: Sequence[PresentationContext]) -> Ass
         raise Refused(Failure.NO_CONNECTION, _words(error)) from error
     if association.is_established:
         return association
+    if rejections:
+        raise Refused(Failure.REJECTED, rejection=rejections[0])
     raise _refusal(association, entity.telling_socket, waited=time.monotonic() - started, peer=peer)
 
 
@@ -124,13 +131,18 @@ def leave(association: Association) -> None:
 
 def _set_up(event: evt.Event, timeout_seconds: float) -> None:
     """Set options of a new connection: pynetdicom sets none, and lifts the limit on reading and writing."""
-    wrapper = event.assoc.dul.socket
-    sock = None if wrapper is None else wrapper.socket
-    if sock is None:
-        return
+    # The event says that the connection is open, so both are there.
+    sock = cast("socket.socket", cast("AssociationSocket", event.assoc.dul.socket).socket)
     sock.settimeout(timeout_seconds)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def _note_rejection(event: evt.Event, rejections: list[Rejection]) -> None:
+    # Not `is_rejected`: pynetdicom takes a rejection for a failed connection if the peer is quick to close.
+    if isinstance(event.pdu, A_ASSOCIATE_RJ):
+        numbers = (event.pdu.result, event.pdu.source, event.pdu.reason_diagnostic)
+        rejections.append(Rejection(*(int(number or 0) for number in numbers)))
 
 
 def _refusal(association: Association, sock: _TellingSocket | None, *, waited: float, peer: PeerAddress) -> Refused:
@@ -139,10 +151,6 @@ def _refusal(association: Association, sock: _TellingSocket | None, *, waited: f
         return Refused(Failure.CONNECT_TIMEOUT)
     if isinstance(error, OSError):
         return Refused(Failure.NO_CONNECTION, _words(error))
-    answer = association.acceptor.primitive
-    if association.is_rejected and answer is not None:
-        numbers = [int(number or 0) for number in (answer.result, answer.result_source, answer.diagnostic)]
-        return Refused(Failure.REJECTED, rejection=Rejection(*numbers))
     if association.rejected_contexts:
         return Refused(Failure.CLASS_NOT_ACCEPTED, contexts=association.rejected_contexts)
     silent = waited >= peer.timeout_seconds

@@ -1,0 +1,55 @@
+"""Objects to send, and a node to send them from."""
+
+import shutil
+
+import pytest
+
+from dcis_node.deliver.sender import outgoing_from_file
+from storage.database import open_database, upgrade
+from storage.files import FileStore
+from storage.schema import Exam, Patient, Report
+from tests.deliver.helpers import NOW, NUMBERS, Node, dicom_file
+
+
+@pytest.fixture
+def outgoing(tmp_path):
+    def make(number=1, **options):
+        return [outgoing_from_file(dicom_file(tmp_path / f"{next(NUMBERS)}.dcm", **options)) for _ in range(number)]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def empty_index(tmp_path_factory):
+    file = tmp_path_factory.mktemp("empty") / "index.sqlite"
+    upgrade(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def node(empty_index, tmp_path):
+    url = f"sqlite:///{shutil.copy(empty_index, tmp_path)}"
+    db = open_database(url)
+    with db.write() as session:
+        patient = Patient(patient_id="", issuer="")
+        session.add(patient)
+        session.flush()
+        exam = Exam(patient_id=patient.id, study_date="", state="reported", opened_at=NOW, last_image_at=NOW)
+        session.add(exam)
+        session.flush()
+        report = Report(
+            exam_id=exam.id, version=1, inputs_sha256="", bundle_sha256="", decision={}, views=[], made_at=NOW
+        )
+        session.add(report)
+        session.flush()
+        report_id = report.id
+    yield Node(url, db, FileStore(tmp_path / "store"), report_id)
+    db.close()
+
+
+@pytest.fixture
+def result_file(tmp_path):
+    def make(**options):
+        return dicom_file(tmp_path / f"result-{next(NUMBERS)}.dcm", **options)
+
+    return make
