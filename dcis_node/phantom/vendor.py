@@ -68,7 +68,7 @@ VENDORS = MappingProxyType(
             Vendor("hologic", 3328, 2560, 0.07, 12, 0.055, 0.016, 0, 180, 3300, ("windows", "window", "luts")),
             Vendor("hologic_large", 4096, 3328, 0.07, 12, 0.055, 0.016, 0, 180, 3300, ("windows", "window", "luts")),
             Vendor("ge", 3062, 2394, 0.0940909, 12, 0.075, 0.014, 90, 520, 3000, ("sigmoid_and_luts", "sigmoid")),
-            Vendor("siemens", 3518, 2800, 0.085, 12, 0.065, 0.015, 0, 60, 4300, ("linear_exact", "none")),
+            Vendor("siemens", 3518, 2800, 0.085, 12, 0.065, 0.015, 0, 60, 4300, ("linear_exact", "window")),
             Vendor("fuji", 4728, 3540, 0.05, 14, 0.050, 0.020, 0, 900, 13000, ("lut", "window"), monochrome1=True),
         )
     }
