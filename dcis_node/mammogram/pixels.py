@@ -67,7 +67,7 @@ def stored_pixels(ds: Dataset, *, max_pixels: int = 100_000_000) -> NDArray[Any]
         is_words = ds.get_item("PixelData").VR == "OW"
         stored = _native(data, layout, big=transfer_syntax == sop.EXPLICIT_VR_BIG_ENDIAN, is_words=is_words)
         return _clear_unused_bits(stored, layout)
-    stored = _decode(data, layout, transfer_syntax)
+    stored = decode_frame(data, layout, transfer_syntax)
     if transfer_syntax == sop.RLE_LOSSLESS or _has_embedded_overlay(ds):
         return _clear_unused_bits(stored, layout)
     return _extend_sign(stored, layout) if layout.signed else stored
@@ -94,8 +94,20 @@ def _native(data: bytes, layout: PixelLayout, *, big: bool, is_words: bool) -> N
     return flat.reshape(layout.rows, layout.columns).astype(kind.newbyteorder("="))
 
 
-def _decode(data: bytes, layout: PixelLayout, transfer_syntax: str) -> NDArray[Any]:
-    """Decode the one frame of a compressed image."""
+def decode_frame(data: bytes, layout: PixelLayout, transfer_syntax: str) -> NDArray[Any]:
+    """Decode the one frame of a compressed image; raises PixelError as `stored_pixels` does.
+
+    Parameters
+    ----------
+    data
+        The value of Pixel Data: encapsulated fragments of one frame.
+    layout, transfer_syntax
+        What the header says; a stream that says otherwise is refused.
+
+    Returns
+    -------
+        (rows, columns), an integer type; bits above Bits Stored are as the stream has them.
+    """
     try:
         frame = get_frame(data, 0, number_of_frames=1)
     except Exception:  # noqa: BLE001 - garbage between the fragments fails in any way; the reason is recorded

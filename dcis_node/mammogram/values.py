@@ -15,8 +15,10 @@ from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 
-# A header value longer than this is no value; it keeps garbage from costing time. (LUT Data is read by `words`.)
-LONGEST_VALUE_BYTES = 16_384
+# A value longer than this is no value; it keeps garbage from costing time. (LUT Data is read by `words`.) The longest
+# real ones are outlines of some ten thousand points.
+LONGEST_VALUE_BYTES = 1 << 20
+MOST_VALUES = 200_000
 MOST_ITEMS = 10_000
 
 _BINARY_FORMATS = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "US or SS": "H", "AT": "H"}
@@ -144,7 +146,7 @@ def _values(ds: Dataset, keyword: str) -> tuple[Any, ...]:
         plain = value if isinstance(value, str) else value.decode("latin-1")
         return tuple(plain.split("\\")) if len(plain) <= LONGEST_VALUE_BYTES else ()
     if isinstance(value, Sequence):
-        return () if any(isinstance(item, Dataset) for item in value[:1]) else tuple(value[:MOST_ITEMS])
+        return () if any(isinstance(item, Dataset) for item in value[:1]) else tuple(value[:MOST_VALUES])
     return (value,)
 
 
