@@ -21,6 +21,9 @@ from dcis_node.phantom.shapes import Shape, stamp
 from dcis_node.phantom.vendor import Vendor, digitise, polarise
 
 _NOISE_STREAM = 100
+_CENTRE, _SIDE = 0.62, 0.19  # weights of the noise's filter, per axis
+_STRIP = 128  # rows
+_BEYOND_NIPPLE_MM = 2.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,53 +100,65 @@ def plan_view(patient: Patient, laterality: str, view: str) -> ViewPlan:
 
 def render(plan: ViewPlan, window: Window) -> Rendered:
     """Render a window that lies within the frame, in canonical orientation."""
-    signal, inside = _tissue(plan, window)
-    for shape in plan.distractors.shapes:
-        stamp(signal, None, shape, window=window, pitch_mm=plan.vendor.pitch_mm, blur_mm=plan.vendor.blur_mm)
-    calcifications = np.zeros(signal.shape, np.bool_)
-    region = np.zeros(signal.shape, np.bool_)
+    shape = (window.rows, window.columns)
+    stored = np.full(shape, plan.vendor.air, np.uint16)
+    calcifications, region = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+    part = _breast_part(plan, window)
+    if part.columns:
+        stored[:, : part.columns] = _render_breast(plan, part)
     lesion = plan.lesion_image
     if lesion is not None:
-        added = np.zeros_like(signal)
-        overlay(added, lesion.signal, at=window, of=lesion.window)
         overlay(calcifications, lesion.calcification_mask, at=window, of=lesion.window)
         overlay(region, lesion.lesion_mask, at=window, of=lesion.window)
-        signal += added
-    _add_noise(plan, window, signal, inside)
-    stored = digitise(signal, inside, vendor=plan.vendor)
     _add_marker(plan, window, stored)
     return Rendered(polarise(stored, vendor=plan.vendor), calcifications, region)
 
 
-def _tissue(plan: ViewPlan, window: Window) -> tuple[Field, Field]:
-    """Tissue, vessels and nodes at half resolution, enlarged to pixels. Columns beyond the nipple are air."""
-    pitch = plan.vendor.pitch_mm
-    end = int(float(plan.geometry.outline[:, 0].max()) / pitch) + 8
-    columns = min(window.columns, max(end - window.column, 0))
-    signal = np.zeros((window.rows, window.columns), np.float32)
-    inside = np.zeros_like(signal)
-    if columns:
-        part = Window(window.row, window.column, window.rows, columns)
-        half = part.parent()
-        coarse, coarse_inside = breast.breast_signal(plan.tissue, plan.geometry, half)
-        add_vessels(coarse, plan.distractors.vessels, window=half, pitch_mm=2.0 * pitch)
-        add_nodes(coarse, plan.distractors.nodes, window=half, pitch_mm=2.0 * pitch)
-        coarse *= coarse_inside > 0.0
-        signal[:, :columns] = enlarge(coarse, part)
-        inside[:, :columns] = enlarge(coarse_inside, part)
-    return signal, inside
+def _breast_part(plan: ViewPlan, window: Window) -> Window:
+    """Cut a window to the columns that hold breast, or a ball on the nipple; the others are air."""
+    end = int((float(plan.geometry.outline[:, 0].max()) + _BEYOND_NIPPLE_MM) / plan.vendor.pitch_mm)
+    return Window(window.row, window.column, window.rows, min(window.columns, max(end - window.column, 0)))
 
 
-def _add_noise(plan: ViewPlan, window: Window, signal: Field, inside: Field) -> None:
-    """Add noise that grows with the signal and is correlated over neighbouring pixels; air has none."""
+def _render_breast(plan: ViewPlan, part: Window) -> NDArray[np.uint16]:
+    signal, inside = _tissue(plan, part)
+    for shape in plan.distractors.shapes:
+        stamp(signal, None, shape, window=part, pitch_mm=plan.vendor.pitch_mm, blur_mm=plan.vendor.blur_mm)
+    lesion = plan.lesion_image
+    if lesion is not None:
+        added = np.zeros_like(signal)
+        overlay(added, lesion.signal, at=part, of=lesion.window)
+        signal += added
+    stored = np.empty(signal.shape, np.uint16)
+    for top in range(0, part.rows, _STRIP):  # strips stay in the processor's cache
+        strip = slice(top, min(top + _STRIP, part.rows))
+        place = Window(part.row + top, part.column, strip.stop - strip.start, part.columns)
+        noisy = signal[strip] + _noise(plan, place, signal[strip]) * inside[strip]
+        stored[strip] = digitise(noisy, inside[strip], vendor=plan.vendor)
+    return stored
+
+
+def _tissue(plan: ViewPlan, part: Window) -> tuple[Field, Field]:
+    """Give tissue, vessels and nodes, computed at half resolution, and the share of each pixel inside the skin."""
+    pitch = 2.0 * plan.vendor.pitch_mm
+    half = part.parent()
+    signal, inside = breast.breast_signal(plan.tissue, plan.geometry, half)
+    add_vessels(signal, plan.distractors.vessels, window=half, pitch_mm=pitch)
+    add_nodes(signal, plan.distractors.nodes, window=half, pitch_mm=pitch)
+    signal *= inside > 0.0
+    return enlarge(signal, part), enlarge(inside, part)
+
+
+def _noise(plan: ViewPlan, window: Window, signal: Field) -> Field:
+    """Draw noise that grows with the signal and is correlated over neighbouring pixels."""
     wider = Window(window.row - 1, window.column - 1, window.rows + 2, window.columns + 2)
     noise = white(plan.seed, _NOISE_STREAM, 0, wider)
-    centre, side = np.float32(0.62), np.float32(0.19)
+    centre, side = np.float32(_CENTRE), np.float32(_SIDE)
     noise = centre * noise[1:-1] + side * (noise[:-2] + noise[2:])
     noise = centre * noise[:, 1:-1] + side * (noise[:, :-2] + noise[:, 2:])
-    # The filter's own power (per axis 0.62^2 + 2 * 0.19^2) is taken out.
-    noise *= np.float32(plan.noise / (0.62**2 + 2 * 0.19**2)) * np.sqrt(np.float32(0.5) + np.maximum(signal, 0.0))
-    signal += noise * inside
+    # The filter's own power is taken out: by its weights, not by what this window happens to hold.
+    scale = np.float32(plan.noise / (_CENTRE**2 + 2.0 * _SIDE**2))
+    return np.asarray(noise * scale * np.sqrt(np.float32(0.5) + np.maximum(signal, 0.0)), np.float32)
 
 
 def _add_marker(plan: ViewPlan, window: Window, stored: NDArray[np.uint16]) -> None:
