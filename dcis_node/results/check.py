@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from pydicom import DataElement, Dataset, dcmread
+from pydicom.config import disable_value_validation
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import SegmentationStorage
 
@@ -17,12 +18,13 @@ from dcis_node.mammogram.facts import Reason
 from dcis_node.model.evidence import LesionSource
 from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
 from dcis_node.results.hanging import evidence_of, hung, leading_image
-from dcis_node.results.identity import COPIED
+from dcis_node.results.identity import COPIED, fits_vr
 from dcis_node.results.outline import Points
 
 # Texts of ours live in these; the copied attributes are left out of the search for a patient's values.
 _TEXT_VRS = frozenset({"LO", "LT", "SH", "ST", "UC", "UT", "PN"})
 _SHORTEST_TELLING_ID = 6
+_CHECKED_VRS = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "SH", "ST", "TM", "UI"})
 
 
 def check_answer(answer: ExamAnswer) -> None:
@@ -66,20 +68,33 @@ def check_results(answer: ExamAnswer, results: Sequence[ResultObject]) -> None:
     ResultError
         At the first fault. Nothing of this answer may be stored then.
     """
+    # pydicom would quote a broken value in a warning; here it is judged.
+    with disable_value_validation():
+        _check_all(answer, results)
+
+
+def _check_all(answer: ExamAnswer, results: Sequence[ResultObject]) -> None:
     uids = [result.sop_instance_uid for result in results]
     _demand(len(set(uids)) == len(uids), "two results have one UID")
     _demand(len({r.series_instance_uid for r in results}) == len(results), "two results share a series")
     outlined = {i.header.sop_instance_uid for i in hung(answer) if i.outlined}
-    segmented = set()
+    segmented: set[str] = set()
     for result in results:
-        ds = _read(result)
-        _check_identity(ds, result, answer)
-        _check_private_words(ds, answer)
-        if result.modality == "SEG":
-            segmented.add(_check_segmentation(ds, answer))
-        else:
-            _check_document(ds, answer, outlined)
+        try:
+            segmented |= _check_object(_read(result), result, answer, outlined)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise ResultError("a result lacks what its kind must have") from error
     _demand(segmented == outlined, "the segmentations are not those of the outlined views")
+
+
+def _check_object(ds: Dataset, result: ResultObject, answer: ExamAnswer, outlined: set[str]) -> set[str]:
+    """Check one object; give the image that it segments, if it does."""
+    _check_identity(ds, result, answer)
+    _check_own_values(ds, answer)
+    if result.modality == "SEG":
+        return {_check_segmentation(ds, answer)}
+    _check_document(ds, answer, outlined)
+    return set()
 
 
 def _demand(holds: bool, text: str) -> None:  # noqa: FBT001 - reads as a sentence
@@ -127,14 +142,18 @@ def _elements(ds: Dataset) -> Iterator[DataElement]:
                 yield from _elements(item)
 
 
-def _check_private_words(ds: Dataset, answer: ExamAnswer) -> None:
-    """Search our own texts for the patient: name and number may stand in their own attributes only."""
+def _check_own_values(ds: Dataset, answer: ExamAnswer) -> None:
+    """Hold our own values to their VR, and search our texts for the patient.
+
+    A patient's name and number may stand in their own attributes only.
+    """
     telling = _telling(leading_image(answer).attributes)
     for top in ds:
         if top.keyword in COPIED or top.keyword == "ContributingEquipmentSequence":
             continue
         for element in _elements(Dataset({top.tag: top})):
             _demand(element.tag.group != 0x0010, "a patient attribute stands where none belongs")
+            _demand(element.VR not in _CHECKED_VRS or fits_vr(element), f"{element.tag}: a value breaks its VR")
             if element.VR in _TEXT_VRS:
                 words = str(element.value)
                 named = any(value in words.split() or value == words for value in telling)

@@ -1,5 +1,7 @@
 """From the answer of an exam to its finished, checked result objects."""
 
+from pydicom.config import disable_value_validation
+
 from dcis_node.results.answer import ExamAnswer, ResultObject
 from dcis_node.results.check import check_answer, check_results
 from dcis_node.results.hanging import hung, view_labels
@@ -26,6 +28,15 @@ def build_results(answer: ExamAnswer) -> tuple[ResultObject, ...]:
         If the answer contradicts itself, or an object fails its check. Then nothing may be stored.
     """
     check_answer(answer)
+    # pydicom quotes a broken value of a source in its warnings and its log, which may hold no patient data. What is
+    # copied is checked in `identity`, what is ours in `check`.
+    with disable_value_validation():
+        results = _build(answer)
+    check_results(answer, results)
+    return tuple(results)
+
+
+def _build(answer: ExamAnswer) -> list[ResultObject]:
     labels = view_labels(answer)
     outlined = [image for image in hung(answer) if image.outlined]
     parts = {
@@ -38,5 +49,4 @@ def build_results(answer: ExamAnswer) -> tuple[ResultObject, ...]:
     for number, image in enumerate(outlined, FIRST_SERIES_NUMBER):
         uid = image.header.sop_instance_uid
         results.append(build_segmentation(answer, image, parts[uid][0], label=labels[uid], number=number))
-    check_results(answer, results)
-    return tuple(results)
+    return results

@@ -25,6 +25,8 @@ SYNTHETIC_SHORT = "SYNTHETIC MODEL (phantoms): figures have no clinical meaning"
 
 # Kept as they came even when they break their VR: another patient identity would be worse than a long one.
 _PATIENT_IDENTITY = ("PatientName", "PatientID", "IssuerOfPatientID")
+# Made valid below, whatever came.
+_NORMALISED = ("PatientSex",)
 # PS3.3 C.7.1.1, C.7.2.1: type 2, present in every object.
 _TYPE_2 = (
     "PatientName",
@@ -141,7 +143,7 @@ def _copy_patient_and_study(ds: Dataset, source: Dataset) -> None:
     for keyword in (*_TYPE_2, *_TYPE_3):
         tag = Tag(keyword)
         element = source.get(tag)
-        if element is not None and (keyword in _PATIENT_IDENTITY or _is_valid(element)):
+        if element is not None and (keyword in (*_PATIENT_IDENTITY, *_NORMALISED) or is_valid(element)):
             ds[tag] = copy.deepcopy(element)
         elif keyword in _TYPE_2:
             ds[tag] = DataElement(tag, dictionary_VR(tag), "")
@@ -154,17 +156,21 @@ def _copy_patient_and_study(ds: Dataset, source: Dataset) -> None:
         ds[0x00080005] = copy.deepcopy(source[0x00080005])
 
 
-def _is_valid(element: DataElement) -> bool:
-    """Tell if a copied value keeps its VR; a broken one is left out, as it would make our object invalid."""
+def is_valid(element: DataElement) -> bool:
+    """Tell if a value keeps its VR and VM; a broken one of a source is not copied, as it would make ours invalid."""
     if element.VR == "SQ":
         return True
-    values = element.value if element.VM > 1 else [element.value]
+    return fits_vr(element) and (element.VM <= 1 or dictionary_VM(element.tag) == "1-n")
+
+
+def fits_vr(element: DataElement) -> bool:
+    """Tell if each value keeps its VR (PS3.5 6.2)."""
     try:
-        for value in values:
+        for value in element.value if element.VM > 1 else [element.value]:
             validate_value(element.VR, str(value) if value is not None else "", pydicom_config.RAISE)
     except ValueError:
         return False
-    return element.VM <= 1 or dictionary_VM(element.tag) == "1-n"
+    return True
 
 
 def _set_times(ds: Dataset, when: datetime) -> None:
@@ -186,7 +192,7 @@ def _set_equipment(ds: Dataset, answer: ExamAnswer, source: Dataset) -> None:
     processing.ContributionDescription = plain(model_line(answer), limit=1024)
     acquisition = _contribution(codes.ACQUISITION_EQUIPMENT)
     for keyword in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"):
-        if source.get(keyword) and _is_valid(source[keyword]):
+        if source.get(keyword) and is_valid(source[keyword]):
             acquisition[keyword] = copy.deepcopy(source[keyword])
     # Manufacturer is type 1 there: a mammograph without one cannot be listed.
     ds.ContributingEquipmentSequence = [acquisition, processing] if "Manufacturer" in acquisition else [processing]

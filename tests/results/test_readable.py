@@ -1,0 +1,190 @@
+from dataclasses import replace
+
+import pytest
+from pydicom.uid import EnhancedSRStorage
+
+from dcis_node.mammogram.facts import Reason
+from dcis_node.model.evidence import BreastDecision, Decision, LesionSource, Risk
+from dcis_node.results.answer import ObjectReference, UsedMark
+from tests.results.builders import (
+    HIGH,
+    LOW,
+    MODEL,
+    NOT_ANALYSED,
+    NOTHING,
+    STUDY,
+    four_views,
+    image,
+    mask_of,
+    prediction,
+    refused,
+    results_of,
+)
+from tests.results.reading import evidence, items, name, readable, texts, whole_text
+
+
+def said(*args, **changed):
+    return whole_text(readable(results_of(*args, **changed)))
+
+
+def test_it_is_an_enhanced_sr_of_template_2000_in_the_form_that_ohif_opens():
+    ds = readable(results_of())
+    assert ds.SOPClassUID == EnhancedSRStorage
+    assert ds.ContentTemplateSequence[0].TemplateIdentifier == "2000"
+    assert (name(ds).CodeValue, name(ds).CodingSchemeDesignator) == ("18748-4", "LN")
+    assert [name(i).CodeValue for i in ds.ContentSequence] == ["121049", "19005-8", "59776-5", "55111-9"]
+    findings = ds.ContentSequence[2]
+    assert {(i.ValueType, name(i).CodeValue) for i in findings.ContentSequence} == {("TEXT", "121071")}
+
+
+def test_every_text_is_ascii_and_no_finding_line_is_too_long_to_be_seen():
+    ds = readable(results_of())
+    for item in items(ds):
+        if item.ValueType == "TEXT":
+            assert item.TextValue.isascii()
+    findings = [i for i in items(ds) if i.ValueType == "TEXT" and name(i).CodeValue == "121071"]
+    assert max(len(line) for i in findings for line in i.TextValue.splitlines()) <= 110
+
+
+def test_the_first_sentence_says_what_it_may_not_be_used_for():
+    first = texts(readable(results_of()))[0]
+    assert first == (
+        "RESEARCH USE ONLY - NOT FOR CLINICAL USE. "
+        "SYNTHETIC MODEL trained on phantoms: figures have no clinical meaning."
+    )
+
+
+@pytest.mark.parametrize(
+    ("decision", "sentence"),
+    [
+        (HIGH, "The probability of high-risk DCIS is 62.0 %, at or above the threshold of 50.0 %."),
+        (LOW, "The probability of high-risk DCIS is 31.0 %, below the threshold of 50.0 %."),
+    ],
+)
+def test_the_result_is_said_with_its_threshold(decision, sentence):
+    assert f"Calcifications were outlined. {sentence}" in said(decision=decision)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words"), [("grade", "High risk means DCIS of grade III in"), ("upstage", "or invasive cancer beside")]
+)
+def test_what_high_risk_means_is_said(scenario, words):
+    text = said(model=replace(MODEL, scenario=scenario))
+    assert words in text
+    assert "it is no probability of cancer" in text
+
+
+def test_each_breast_and_each_view_has_its_sentence():
+    text = said()
+    assert "Right breast: probability 62.0 % (mean of CC and MLO), at or above the threshold." in text
+    assert "Left breast: no calcifications found." in text
+    assert (
+        "R CC: probability 60.0 % (folds 53.0 % to 66.0 %). Outlined in 1 piece, area 5.0 mm2, "
+        "longest axis of a piece 3.2 mm, 14 calcifications counted."
+    ) in text
+    assert "L MLO: no calcifications found." in text
+
+
+def test_views_stand_as_they_hang():
+    sentences = texts(readable(results_of(four_views()[::-1])))
+    views = [s.split(":")[0] for s in sentences if s.split(":")[0] in {"R CC", "L CC", "R MLO", "L MLO"}]
+    assert views == ["R CC", "L CC", "R MLO", "L MLO"]
+
+
+def test_a_second_image_of_a_view_has_a_name_of_its_own():
+    text = said([image(number=1), image(number=2)])
+    assert "R CC: probability" in text
+    assert "R CC 2: probability" in text
+
+
+def test_sizes_say_their_plane_and_the_factor():
+    assert "divide lengths by 1.060 (areas twice) for the size in the body." in said()
+    unknown = replace(image(), header=replace(image().header, magnification=None))
+    assert "the magnification is not known" in said([unknown])
+
+
+def test_what_was_left_out_is_said_with_its_reason_and_explanation():
+    text = said([*four_views(), refused("R", "CC", number=8), refused("L", "CC", number=9)])
+    assert "Not used: R CC 2, L CC 2. Reason magnification_view: This is a magnification view." in text
+
+
+def test_objects_that_are_no_views_are_counted():
+    others = [
+        refused(None, None, number=n, reason=Reason.NOT_AN_IMAGE, explanation="This object is no image.")
+        for n in (8, 9)
+    ]
+    assert "Not used: 2 objects. Reason not_an_image: This object is no image." in said([*four_views(), *others])
+
+
+def test_our_own_results_that_came_back_are_no_input():
+    back = refused(None, None, number=8, reason=Reason.OWN_RESULT, explanation="This is an own result.")
+    results = results_of([*four_views(), back])
+    assert "own result" not in whole_text(readable(results))
+    assert f"{STUDY}.8" not in evidence(readable(results))
+
+
+def test_completeness_model_and_node_are_said():
+    text = said()
+    assert "All four standard views were received." in text
+    assert "Model dcis-demo version 1.2.0, scenario upstage, 5 folds, bundle SHA-256 abababababab." in text
+    assert "Made by dcis-node 0.1.0 on 2026-11-23 at 09:30. Not verified by a person." in text
+
+
+def test_a_later_version_says_what_changed():
+    earlier = ObjectReference(EnhancedSRStorage, "2.25.5", "2.25.6", STUDY)
+    text = said(version=2, predecessor=(earlier,), change="The view L MLO came later.")
+    assert "Version 2; it replaces version 1. The view L MLO came later." in text
+
+
+def test_nothing_found_is_said_without_a_figure():
+    results = results_of([image(number=1, box=None), image("R", "MLO", number=2, box=None)], NOTHING)
+    assert [r.modality for r in results] == ["SR"]
+    text = whole_text(readable(results))
+    assert "No calcifications were found in the analysed views" in text
+    assert "R CC: no calcifications found." in text
+    assert "%" not in text
+
+
+def test_an_exam_that_was_not_analysed_says_so_and_why():
+    results = results_of([refused()], NOT_ANALYSED, completeness="Only refused views were received.")
+    assert [r.modality for r in results] == ["SR"]
+    text = whole_text(readable(results))
+    assert "The exam was not analysed." in text
+    assert "Not used: R CC. Reason magnification_view: This is a magnification view." in text
+    assert "No view was analysed." in text
+
+
+def test_a_given_mark_without_an_outline_still_has_its_figure():
+    one = image(box=None)
+    mark = UsedMark("gsps", ObjectReference("1.2.840.10008.5.1.4.1.1.11.1", "2.25.31", "2.25.32", STUDY))
+    judged = replace(
+        prediction(mask_of((1, 1, 2, 2))),
+        source=LesionSource.GIVEN,
+        mask=one.prediction.mask,
+        candidates=(),
+    )
+    given = replace(one, prediction=judged, mark=mark)
+    decision = Decision((BreastDecision("R", 0.62, Risk.HIGH, ("CC",), ("single_view",)),), 0.62, Risk.HIGH, 0.5)
+    results = results_of([given], decision)
+    assert [r.modality for r in results] == ["SR"]
+    text = whole_text(readable(results))
+    assert "No calcifications were outlined at the given mark. The probability of high-risk DCIS is 62.0 %" in text
+    assert "R CC: probability 62.0 %" in text
+    assert "Nothing was outlined." in text
+    assert "given mark: a graphic in a presentation state" in text
+    assert "only one standard view was analysed" in text
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("views_disagree", "the two views disagree"),
+        ("folds_disagree", "the networks of the ensemble disagree"),
+        ("no_standard_view", "no CC or MLO view was analysed"),
+        ("single_view", "only one standard view was analysed"),
+        ("a_new_flag", "a new flag"),
+    ],
+)
+def test_flags_are_said_in_words_once(flag, words):
+    breast = BreastDecision("R", 0.62, Risk.HIGH, ("CC", "MLO"), (flag,))
+    assert said(decision=Decision((breast,), 0.62, Risk.HIGH, 0.5, (flag,))).count(words) == 1
