@@ -110,24 +110,51 @@ def run(
     On SIGTERM each process finishes its current item and leaves. A process that dies is started again and its work is
     picked up. Every process can also be run alone, on several hosts that share the index and the files.
     """
-    from dcis_node.operate import roles
     from dcis_node.operate.logs import configure_logging
+    from dcis_node.operate.node import prepare, run_node
 
+    if role is not None and role not in ROLES:
+        raise typer.BadParameter(f"{role!r} is no role; allowed: {', '.join(ROLES)}")
     configuration = load_configuration(config)
     process = name or f"{role}-0"
     configure_logging(configuration.node.log_level, name=process if role else "supervisor")
     if role is None:
-        roles.run_node(configuration, config.resolve())
-    elif role == "receive":
-        if listen_fd is None:
-            roles.prepare(configuration)
-        roles.run_receive(configuration, process, listen_fd=listen_fd, lifeline=lifeline_fd)
-    elif role in ROLES:
-        if lifeline_fd is None:
-            roles.prepare(configuration)
-        roles.ROLES[role](configuration, process, lifeline=lifeline_fd)
+        run_node(configuration, config.resolve())
+        return
+    if lifeline_fd is None:
+        prepare(configuration)
+    _run_role(role, configuration, process, listen_fd=listen_fd, lifeline=lifeline_fd)
+
+
+def _run_role(
+    role: str, configuration: Configuration, name: str, *, listen_fd: int | None, lifeline: int | None
+) -> None:
+    """Import the one role that is asked for: a receiver has no need of torch, nor of its memory."""
+    if role == "receive":
+        from dcis_node.operate.role_receive import run_receive
+
+        run_receive(configuration, name, listen_fd=listen_fd, lifeline=lifeline)
+    elif role == "analyse":
+        from dcis_node.operate.role_analyse import run_analyse
+
+        run_analyse(configuration, name, lifeline=lifeline)
+    elif role == "deliver":
+        from dcis_node.operate.role_deliver import run_deliver
+
+        run_deliver(configuration, name, lifeline=lifeline)
     else:
-        raise typer.BadParameter(f"{role!r} is no role; allowed: {', '.join(ROLES)}")
+        from dcis_node.operate.role_clock import run_clock_role
+
+        run_clock_role(configuration, name, lifeline=lifeline)
+
+
+@app.command(hidden=True)
+def verify_bundle(config: ConfigOption = Path("config.toml")) -> None:
+    """Load the bundle of the configuration and print its name, version and hash."""
+    from dcis_node.operate.bundles import bundle_of
+
+    bundle = bundle_of(load_configuration(config))
+    typer.echo(f"{bundle.name} {bundle.version} sha256={bundle.sha256}")
 
 
 @app.command()
@@ -197,7 +224,7 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
     else:
         from dcis_node.operate.tables import status_view
 
-        Console().print(status_view(values))
+        _console().print(status_view(values))
     silent = any(process["state"] != "alive" for process in values["processes"])
     dead = any(counts.get("dead", 0) for counts in values["queues"]["outbox"].values())
     raise typer.Exit(NOT_DONE if silent or dead else DONE)
@@ -219,7 +246,7 @@ def exams(
     else:
         from dcis_node.operate.tables import exams_view
 
-        Console().print(exams_view(values))
+        _console().print(exams_view(values))
 
 
 @app.command()
@@ -242,7 +269,7 @@ def trace(
     elif values:
         from dcis_node.operate.tables import trace_view
 
-        Console().print(trace_view(values))
+        _console().print(trace_view(values))
     if not values:
         typer.echo("the index knows no such UID", err=True)
         raise typer.Exit(NOT_DONE)
@@ -261,7 +288,7 @@ def check(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fals
 
     configure_logging("ERROR")
     configuration = load_configuration(config)
-    console = Console(stderr=as_json)
+    console = _console()
     findings = []
     for finding in examine(configuration):
         findings.append(finding)
@@ -289,6 +316,11 @@ def _host_port(text: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise typer.BadParameter(f"{text!r} is not HOST:PORT with a port of 1 to 65535")
     return host.strip("[]"), int(port)
+
+
+def _console() -> Console:
+    """Keep a terminal's width; a pipe gets lines wide enough to be searched."""
+    return Console() if sys.stdout.isatty() else Console(width=160)
 
 
 def _print_json(values: object) -> None:

@@ -14,10 +14,10 @@ from dcis_node.deliver.outcome import PeerAddress
 from dcis_node.deliver.sender import echo
 from dcis_node.errors import DcisNodeError
 from dcis_node.model.device import choose_device
+from dcis_node.operate.bundles import bundle_of
 from dcis_node.operate.findings import Finding, Verdict
 from dcis_node.operate.listener import address_of, bind_listener
 from dcis_node.operate.probes import STREAMS, expected, probe_file
-from dcis_node.operate.roles import bundle_of
 from dcis_node.operate.sending import peer_of
 from storage.database import check_location, open_database
 from storage.heartbeat import beats

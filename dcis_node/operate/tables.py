@@ -54,18 +54,17 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def exams_view(exams: Iterable[Mapping[str, Any]], *, title: str = "Exams") -> Table:
-    """Draw exams, a line each."""
-    columns = ("exam", "last image", "instances", "eligible", "state", "because", "risk", "probability", "results")
-    table = _table(title, *columns, "study")
+    """Draw exams, a line each; the study is cut last where the terminal is narrow."""
+    table = _table(title, "exam", "last image", "used", "state", "risk", "prob.", "results", "study")
+    for column in table.columns[:-1]:
+        column.no_wrap = True
     for exam in exams:
         patient = (exam["report"] or {}).get("patient", {})
         table.add_row(
             str(exam["exam"]),
-            clock_time(exam["last_image_at"]),
-            str(exam["instances"]),
-            str(exam["eligible"]),
+            clock_time(exam["last_image_at"])[5:16],
+            f"{exam['eligible']}/{exam['instances']}",
             exam["state"],
-            exam["failure"] or exam["completeness"],
             patient.get("risk", "-"),
             percent(patient.get("probability")),
             _counts(exam["deliveries"]),
@@ -74,56 +73,57 @@ def exams_view(exams: Iterable[Mapping[str, Any]], *, title: str = "Exams") -> T
     return table
 
 
-def trace_view(exams: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Draw everything about some exams."""
-    parts: list[RenderableType] = []
+def trace_view(exams: Sequence[Mapping[str, Any]]) -> Text:
+    """Write everything about some exams, line by line, so that it can be searched and sent on."""
+    lines: list[str] = []
     for exam in exams:
-        parts.append(
-            Text(f"Exam {exam['exam']}: {exam['state']} {exam['completeness']} {exam['failure']}", style="bold")
-        )
-        parts.extend(Text(f"  study {study}") for study in exam["studies"])
-        parts.append(_instances(exam["instances"]))
-        parts.extend(_report(report) for report in exam["reports"])
-    return Group(*parts)
+        because = exam["failure"] or exam["completeness"]
+        lines.append(f"exam {exam['exam']}: {exam['state']}{f' ({because})' if because else ''}")
+        lines += [f"  study {study}" for study in exam["studies"]]
+        for instance in exam["instances"]:
+            lines += _instance_lines(instance)
+        for report in exam["reports"]:
+            lines += _report_lines(report)
+    return Text("\n".join(lines))
 
 
-def _instances(instances: Iterable[Mapping[str, Any]]) -> Table:
-    table = _table("Instances", "instance", "what", "used", "facts and the rule of each", "analysis")
-    for i in instances:
-        facts = i["facts"]
-        what = f"{facts['laterality'] or '?'} {facts['view'] or '?'} {' '.join(facts['modifiers'])}".strip()
-        rules = "\n".join(f"{name} = {facts.get(name)}: {rule}" for name, rule in sorted(facts["sources"].items()))
-        notes = "".join(f"\nnote: {note}" for note in facts["notes"])
-        aside = "".join(f"\nother bytes of {clock_time(c['received_at'])} kept aside" for c in i["conflicts"])
-        again = f"\nreceived again {i['duplicates']} x" if i["duplicates"] else ""
-        used = "yes" if i["eligible"] and i["analysis"] != "failed" else f"no: {i['reason']}"
-        table.add_row(
-            i["sop_instance_uid"], f"{what}\n{facts['kind']}", used, rules + notes + aside + again, _analysis(i)
-        )
-    return table
-
-
-def _analysis(instance: Mapping[str, Any]) -> str:
-    lines = [instance["analysis"]]
+def _instance_lines(instance: Mapping[str, Any]) -> list[str]:
+    facts = instance["facts"]
+    name = " ".join((facts["laterality"] or "?", facts["view"] or "?", *facts["modifiers"]))
+    used = instance["eligible"] and instance["analysis"] != "failed"
+    lines = [
+        f"  {facts['kind']} {name}: {'used' if used else 'not used: ' + instance['reason']}",
+        f"    instance {instance['sop_instance_uid']}",
+        f"    received {clock_time(instance['received_at'])}, {instance['size_bytes']} bytes, {instance['analysis']}",
+    ]
+    if instance["duplicates"]:
+        lines.append(f"    received again, the same bytes: {instance['duplicates']} x")
+    lines += [f"    kept aside: other bytes of {clock_time(c['received_at'])}" for c in instance["conflicts"]]
+    lines += [f"    {fact} = {_plain(facts.get(fact))}  by {rule}" for fact, rule in sorted(facts["sources"].items())]
+    lines += [f"    note: {note}" for note in facts["notes"]]
     for a in instance["analyses"]:
-        lines.append(f"{a.get('source')}: {percent(a.get('probability'))}, {a['seconds']:.1f} s")
-        lines.append(f"bundle {a['bundle_sha256'][:12]}")
-    return "\n".join(lines)
+        figure = f"lesion {a.get('source')}, probability of high risk {percent(a.get('probability'))}"
+        lines.append(f"    analysis: {figure}, {a['seconds']:.1f} s, bundle {a['bundle_sha256'][:12]}")
+    return lines
 
 
-def _report(report: Mapping[str, Any]) -> Table:
+def _plain(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _report_lines(report: Mapping[str, Any]) -> list[str]:
     patient = report["decision"].get("patient", {})
-    title = f"Report {report['version']} of {clock_time(report['made_at'])}: {patient.get('risk')}"
-    table = _table(f"{title} {percent(patient.get('probability'))}", "result", "modality", "delivery")
+    said = f"{patient.get('risk')} {percent(patient.get('probability'))}, bundle {report['bundle_sha256'][:12]}"
+    lines = [f"  report {report['version']} of {clock_time(report['made_at'])}: {said}"]
     for result in report["results"]:
-        lines = []
+        lines.append(f"    {result['modality']} {result['sop_instance_uid']}")
         for parcel in result["deliveries"]:
-            lines.append(f"{parcel['destination']}: {parcel['state']} {clock_time(parcel['sent_at'])}")
-            lines.extend(
-                f"  {clock_time(a['tried_at'])} {_status(a['status'])} {a['error']}" for a in parcel["attempts"]
-            )
-        table.add_row(result["sop_instance_uid"], result["modality"], "\n".join(lines) or "no destination")
-    return table
+            lines.append(f"      to {parcel['destination']}: {parcel['state']} {clock_time(parcel['sent_at'])}")
+            tries = ((a["tried_at"], a["status"], a["error"]) for a in parcel["attempts"])
+            lines += [f"        {clock_time(at)} {_status(status)} {error}".rstrip() for at, status, error in tries]
+        if not result["deliveries"]:
+            lines.append("      no destination")
+    return lines
 
 
 def _status(status: int | None) -> str:

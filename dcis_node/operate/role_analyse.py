@@ -1,0 +1,39 @@
+"""The analysis process: one for each device."""
+
+from dcis_node import __version__
+from dcis_node.analyse.worker import run_worker
+from dcis_node.config import Configuration
+from dcis_node.operate.bundles import bundle_of
+from dcis_node.operate.process import running_process
+from dcis_node.results.answer import Equipment
+
+MANUFACTURER = "dcis-node project (research use only)"
+
+
+def run_analyse(configuration: Configuration, name: str, *, lifeline: int | None) -> None:
+    """Be the analysis worker."""
+    with running_process(configuration, name, lifeline=lifeline) as process:
+        run_worker(
+            db=process.db,
+            files=process.files,
+            bundle=bundle_of(configuration),
+            settings=configuration.analyse,
+            equipment=equipment_of(configuration),
+            destinations=tuple(destination.name for destination in configuration.destinations),
+            owner=process.owner,
+            stop=process.stop,
+            beat=process.beat,
+        )
+
+
+def equipment_of(configuration: Configuration) -> Equipment:
+    """Say who made the results."""
+    return Equipment(
+        manufacturer=MANUFACTURER,
+        model_name="dcis-node",
+        software_version=__version__,
+        device_serial_number=configuration.node.aet,
+        station_name=configuration.node.aet,
+        institution=configuration.node.institution,
+        aet=configuration.node.aet,
+    )

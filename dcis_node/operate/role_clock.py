@@ -1,0 +1,20 @@
+"""The clock process."""
+
+import time
+
+from dcis_node.analyse.completeness import sweep_open_exams
+from dcis_node.config import Configuration
+from dcis_node.operate.clock import Job, run_clock
+from dcis_node.operate.process import running_process
+
+SWEEP_SECONDS = 1.0
+
+
+def run_clock_role(configuration: Configuration, name: str, *, lifeline: int | None) -> None:
+    """Be the clock: look every second which exams are complete or out of time."""
+    with running_process(configuration, name, lifeline=lifeline) as process:
+
+        def sweep() -> None:
+            sweep_open_exams(process.db, configuration.exam, now=time.time())
+
+        run_clock((Job("completeness", SWEEP_SECONDS, sweep),), stop=process.stop, beat=process.beat)
