@@ -25,7 +25,7 @@ _AXES = MappingProxyType(
     }
 )
 _CONTRAST = MappingProxyType(
-    {"fine_linear": 0.34, "fine_pleomorphic": 0.34, "coarse_heterogeneous": 0.46, "amorphous": 0.13, "punctate": 0.30}
+    {"fine_linear": 0.34, "fine_pleomorphic": 0.34, "coarse_heterogeneous": 0.46, "amorphous": 0.19, "punctate": 0.30}
 )
 _REFERENCE_MM = 0.3
 
