@@ -153,3 +153,25 @@ def choose(choices: Sequence[DisplayTransform]) -> DisplayTransform:
         raise ValueError("no display transform to choose from")
     rank = {"voi_lut": 0, "window": 1, "min_max": 2}
     return min(choices, key=lambda choice: (rank[choice.kind], choice.explanation != "normal"))
+
+
+def brightest(choices: Sequence[DisplayTransform], stored: NDArray[Any]) -> NDArray[np.float32]:
+    """Show each pixel as the brightest of all choices does: the picture in which to look for the breast.
+
+    A hard window or table shows fat as black as air; a softer one of the same image, where there is one, does not.
+
+    Parameters
+    ----------
+    choices
+        What `transforms` gave.
+    stored
+        Stored pixel values, integers of any shape.
+
+    Returns
+    -------
+        float32 of the same shape in [0, 1].
+    """
+    grey = choose(choices).apply(stored)
+    for choice in choices:
+        np.maximum(grey, choice.apply(stored), out=grey)
+    return grey

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcis_node.mammogram.curves import FullRange, Rescale, Table, Window
-from dcis_node.mammogram.display import DisplayTransform, choose, transforms
+from dcis_node.mammogram.display import DisplayTransform, brightest, choose, transforms
 
 from .builders import ge_essential, image, lut, reread
 
@@ -307,3 +307,10 @@ def test_no_pixels_give_no_grey():
 def test_a_window_without_width_is_refused(width):
     with pytest.raises(ValueError, match="window"):
         Window(1, width, "SIGMOID")
+
+
+def test_the_brightest_picture_is_that_of_the_softest_choice_at_each_pixel():
+    ds = image(WindowCenter=[3000, 2000], WindowWidth=[500, 4000])
+    stored = np.arange(0, 4096, 64, dtype=np.uint16)
+    expected = np.maximum(*(choice.apply(stored) for choice in transforms(ds)))
+    np.testing.assert_array_equal(brightest(transforms(ds), stored), expected)
