@@ -13,11 +13,11 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
 from dcis_node.deliver.outcome import EchoResult, Failure, Outgoing, PeerAddress, Sent
-from dcis_node.deliver.policy import Action, judge, judge_failure, judge_rejection
+from dcis_node.deliver.policy import judge_failure, judge_rejection
 from dcis_node.deliver.transport import Refused, associate, leave
 from dcis_node.errors import DeliveryError
 
-__all__ = ["Outgoing", "PeerAddress", "Sent", "echo", "outgoing_from_file", "raise_for", "send_files"]
+__all__ = ["Outgoing", "PeerAddress", "Sent", "echo", "outgoing_from_file", "send_files"]
 
 # With this, `send_c_store(path)` streams the encoded data set from the file, and asks for its exact transfer syntax.
 _config.STORE_SEND_CHUNKED_DATASET = True
@@ -107,13 +107,6 @@ def echo(peer: PeerAddress) -> EchoResult:
         return EchoResult(ok=True, text=f"{peer} answered", seconds=seconds)
     text = f"{peer} answered C-ECHO with " + ("nothing" if status is None else f"status 0x{status:04X}")
     return EchoResult(ok=False, text=text, seconds=seconds)
-
-
-def raise_for(sent: Sent, peer: PeerAddress) -> None:
-    """Raise DeliveryError, in an administrator's words, unless the peer has the object."""
-    verdict = judge(sent, peer)
-    if verdict.action is not Action.DONE:
-        raise DeliveryError(verdict.text, permanent=verdict.action is not Action.RETRY, status=sent.status)
 
 
 def longest_seconds(size_bytes: int, peer: PeerAddress) -> float:

@@ -80,7 +80,7 @@ def test_a_dead_destination_does_not_hold_up_another_one(node, result_file):
     uids = [node.add(result_file(), destinations=("aaa-hole", "pacs"), study=f"1.{n}") for n in range(3)]
     with black_hole() as port, StoragePeer() as peer:
         hole = destination(port, "aaa-hole")
-        with Courier(node, hole, destination(peer.port), settings=DeliverSettings(timeout_seconds=4.0)):
+        with Courier(node, hole, destination(peer.port), settings=DeliverSettings(timeout_seconds=3.0)):
             wait_until(lambda: node.states() == {"sent": 3}, "the living destination is served")
             assert node.states("aaa-hole") == {"leased": 1, "due": 2}
             assert node.attempts(uids[0]) == [(0, "")]

@@ -1,7 +1,5 @@
-import inspect
 import socket
 import threading
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,16 +11,14 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
 )
-from pynetdicom import AE, AllStoragePresentationContexts
-from pynetdicom.acse import ACSE
-from pynetdicom.transport import AssociationSocket
+from pynetdicom import AllStoragePresentationContexts
 
 from dcis_node.deliver import sender
-from dcis_node.deliver.outcome import Failure, Outgoing, Rejection
-from dcis_node.deliver.sender import PeerAddress, echo, outgoing_from_file, raise_for, send_files, split
+from dcis_node.deliver.outcome import Failure, Outgoing
+from dcis_node.deliver.sender import echo, outgoing_from_file, send_files, split
 from dcis_node.errors import DeliveryError
 from tests.deliver.helpers import CANARY, SECONDARY_CAPTURE, address, dicom_file, encoded_dataset
-from tests.peers import StoragePeer, black_hole, free_port, raw_peer, rejecting_peer, resetting_peer, wait_until
+from tests.peers import StoragePeer, free_port, raw_peer, rejecting_peer
 
 OTHER_CLASS = "1.2.840.10008.5.1.4.1.1.88.22"
 SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, JPEG2000Lossless)
@@ -126,43 +122,6 @@ def test_an_association_that_ends_while_an_object_is_prepared_cuts_it_off(outgoi
     assert [sent.failure for sent in outcomes] == [Failure.CUT_OFF] * 2
 
 
-def test_nobody_listening_is_told_with_the_reason_of_the_system(outgoing):
-    outcomes = list(send_files(outgoing(2), address(free_port())))
-    assert [(sent.failure, sent.detail) for sent in outcomes] == [(Failure.NO_CONNECTION, "Connection refused")] * 2
-
-
-def test_a_host_name_that_does_not_resolve_is_no_connection(outgoing):
-    (sent,) = send_files(outgoing(), PeerAddress("no-such-host.invalid", 104, "PACS"))
-    assert sent.failure is Failure.NO_CONNECTION
-    assert sent.detail
-
-
-def test_a_host_that_drops_packets_is_told_apart_from_one_that_refuses(outgoing):
-    # A listener whose backlog is full drops the first packet of a connection, as a firewall does.
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        port = listener.getsockname()[1]
-        with socket.socket() as first, socket.socket() as second:
-            for filler in (first, second):
-                filler.setblocking(False)
-                filler.connect_ex(("127.0.0.1", port))
-            (sent,) = send_files(outgoing(), address(port, timeout_seconds=0.3))
-    assert sent.failure is Failure.CONNECT_TIMEOUT
-
-
-def test_a_peer_that_accepts_a_connection_and_says_nothing_is_left_in_time(outgoing):
-    with black_hole() as port:
-        (sent,) = send_files(outgoing(), address(port, timeout_seconds=0.3))
-    assert (sent.failure, sent.detail) == (Failure.NO_ASSOCIATION, "silence for 0.3 s")
-
-
-def test_a_peer_that_resets_connections_is_told(outgoing):
-    with resetting_peer() as port:
-        (sent,) = send_files(outgoing(), address(port))
-    assert (sent.failure, sent.detail) == (Failure.NO_ASSOCIATION, "it hung up")
-
-
 def test_a_peer_that_stops_reading_in_the_middle_of_an_object_is_left_in_time(outgoing):
     (item,) = outgoing(size_bytes=20_000_000)
     with StoragePeer() as peer, _Forwarder(peer.port, stop_after=100_000) as port:
@@ -206,37 +165,6 @@ class _Forwarder:
                 connection.sendall(data)
         except OSError:
             return
-
-
-@pytest.mark.parametrize("numbers", [(1, 1, 3), (1, 1, 7), (2, 3, 1), (2, 3, 2), (1, 1, 1)])
-def test_a_rejection_is_reported_with_its_result_source_and_reason(outgoing, numbers):
-    with rejecting_peer(*numbers) as port:
-        outcomes = list(send_files(outgoing(2), address(port)))
-    assert {(sent.failure, sent.rejection) for sent in outcomes} == {(Failure.REJECTED, Rejection(*numbers))}
-
-
-def test_a_rejection_is_seen_even_if_the_connection_is_closed_before_we_look(outgoing, monkeypatch):
-    request = ACSE.send_request
-
-    def request_and_look_late(self):
-        request(self)
-        wrapped = self.assoc.dul.socket
-        wait_until(lambda: wrapped._ready.is_set() and not wrapped._is_connected, "the peer has rejected us")
-
-    monkeypatch.setattr(ACSE, "send_request", request_and_look_late)
-    with rejecting_peer(1, 1, 7) as port:
-        (sent,) = send_files(outgoing(), address(port))
-    assert sent.rejection == Rejection(1, 1, 7)
-
-
-def test_a_peer_rejects_a_wrong_called_or_calling_ae_title(outgoing):
-    items = outgoing()
-    with StoragePeer(aet="OTHER", require_called_aet=True) as peer:
-        (called,) = send_files(items, address(peer.port))
-    with StoragePeer(require_calling_aet=["SOMEONE"]) as peer:
-        (calling,) = send_files(items, address(peer.port))
-    assert called.rejection == Rejection(1, 1, 7)
-    assert calling.rejection == Rejection(1, 1, 3)
 
 
 def test_a_class_that_the_peer_does_not_take_stops_only_its_own_objects(outgoing):
@@ -420,62 +348,6 @@ def test_echo_tells_an_odd_answer_and_none(monkeypatch):
         monkeypatch.setattr(sender.Association, "send_c_echo", gone)
         texts.append(echo(address(peer.port)).text)
     assert [text.split("C-ECHO with ")[1] for text in texts] == ["status 0x0122", "nothing", "nothing"]
-
-
-def test_an_outcome_can_be_raised_as_an_error_in_words(outgoing):
-    with StoragePeer(statuses=[0x0000, 0xA700, 0xA900]) as peer:
-        good, busy, bad = send_files(outgoing(3), address(peer.port))
-    raise_for(good, address(peer.port))
-    with pytest.raises(DeliveryError, match="0xA700 out of resources") as caught:
-        raise_for(busy, address(peer.port))
-    assert (caught.value.permanent, caught.value.status) == (False, 0xA700)
-    with pytest.raises(DeliveryError, match="0xA900") as caught:
-        raise_for(bad, address(peer.port))
-    assert caught.value.permanent
-
-
-def test_the_connection_has_no_delay_a_keepalive_and_a_limit_on_every_read_and_write(outgoing, monkeypatch):
-    seen = []
-    original = sender.Association.send_c_store
-
-    def look(self, *arguments, **named):
-        wrapped = self.dul.socket.socket
-        seen.append(
-            (
-                wrapped.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0,
-                wrapped.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0,
-                wrapped.gettimeout(),
-            )
-        )
-        return original(self, *arguments, **named)
-
-    monkeypatch.setattr(sender.Association, "send_c_store", look)
-    with StoragePeer() as peer:
-        list(send_files(outgoing(), address(peer.port, timeout_seconds=4)))
-    assert seen == [(True, True, 4)]
-
-
-def _open_files():
-    return {(file.name, str(file.readlink())) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()}
-
-
-def test_no_connection_is_left_open_whatever_happened(outgoing):
-    items = outgoing(2)
-    before = _open_files()
-    with StoragePeer(statuses=[None]) as peer:
-        list(send_files(items, address(peer.port)))
-    list(send_files(items, address(free_port())))
-    with resetting_peer() as port:
-        list(send_files(items, address(port)))
-    with black_hole() as port:
-        list(send_files(items, address(port, timeout_seconds=0.2)))
-    assert _open_files() <= before
-
-
-def test_the_private_names_of_pynetdicom_that_sending_leans_on_are_still_there():
-    assert "_shutdown_socket" in inspect.getsource(AssociationSocket.connect)
-    assert "self._create_socket(" in inspect.getsource(AE.associate)
-    assert list(inspect.signature(AE._create_socket).parameters) == ["self", "assoc", "address", "tls_args"]
 
 
 def test_nothing_of_an_object_is_logged(outgoing, caplog):

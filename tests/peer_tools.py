@@ -1,0 +1,47 @@
+"""Small helpers for tests with peers: ports, tools, waiting."""
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+START_SECONDS = 20.0
+
+
+def require(tool: str) -> str:
+    """Give the path of a tool; skip the test where it is missing, or fail it if DCIS_NODE_REQUIRE_PEERS=1."""
+    found = shutil.which(tool, path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
+    if found is None:
+        text = f"{tool} is not installed (Debian packages: dcmtk, dicom3tools, orthanc)"
+        if os.environ.get("DCIS_NODE_REQUIRE_PEERS") == "1":
+            pytest.fail(f"{text}, and DCIS_NODE_REQUIRE_PEERS=1 demands it")
+        pytest.skip(text)
+    return found
+
+
+def free_port() -> int:
+    """Give a TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], object], what: str, *, seconds: float = START_SECONDS) -> None:
+    """Wait for a condition, looking every 20 ms; fail with `what` when the time is over."""
+    pause = threading.Event()
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            pytest.fail(f"not within {seconds:g} s: {what}")
+        pause.wait(0.02)
+
+
+def listens(port: int) -> bool:
+    """Tell whether something accepts connections on a loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
