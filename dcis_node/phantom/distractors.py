@@ -151,7 +151,7 @@ def _vessels(rng: Generator, geometry: ViewGeometry, count: int) -> tuple[tuple[
 
 def _walk(rng: Generator, geometry: ViewGeometry) -> tuple[Points, Points]:
     """Walk from the back of the breast forwards, winding."""
-    steps = int(rng.uniform(30.0, 0.9 * geometry.depth_mm) / _SPLAT_STEP_MM)
+    steps = int(rng.uniform(0.35, 0.9) * geometry.depth_mm / _SPLAT_STEP_MM)
     start = np.array(
         [
             rng.uniform(0.02, 0.35) * geometry.depth_mm,
