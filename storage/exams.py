@@ -73,7 +73,7 @@ class OpenExam:
 Judge = Callable[[OpenExam], str | None]
 
 
-def sweep_exams(db: Database, judge: Judge, now: float) -> int:
+def sweep_exams(db: Database, judge: Judge) -> int:
     """Make `due` every open exam that is complete.
 
     An exam is changed only if it is as it was when judged; one that got an image meanwhile is looked at again in the
@@ -82,9 +82,7 @@ def sweep_exams(db: Database, judge: Judge, now: float) -> int:
     Parameters
     ----------
     judge
-        A pure rule.
-    now
-        Unix seconds; not used to judge, only to free the exam for a claim at once.
+        A rule over one exam; it knows the time itself.
 
     Returns
     -------
@@ -94,12 +92,12 @@ def sweep_exams(db: Database, judge: Judge, now: float) -> int:
     with db.read() as session:
         exams = _open_exams(session)
     complete = [(exam, name) for exam in exams if (name := judge(exam)) is not None]
-    return sum(_set_due(db, exam, name, now) for exam, name in complete)
+    return sum(_set_due(db, exam, name) for exam, name in complete)
 
 
-def _set_due(db: Database, exam: OpenExam, name: str, now: float) -> bool:
+def _set_due(db: Database, exam: OpenExam, name: str) -> bool:
     # The lease of a decision that was under way when an image came ends here: it must not be saved.
-    fresh = {"state": "due", "completeness": name, "lease_owner": "", "lease_until": now, "attempts": 0, "failure": ""}
+    fresh = {"state": "due", "completeness": name, "lease_owner": "", "lease_until": 0.0, "attempts": 0, "failure": ""}
     with db.write() as session:
         return changed(
             session,

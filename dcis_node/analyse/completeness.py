@@ -154,7 +154,7 @@ def sweep_open_exams(db: Database, settings: ExamSettings, *, now: float) -> int
             last_closed_at=exam.last_closed_at,
         ).name
 
-    return sweep_exams(db, judge, now)
+    return sweep_exams(db, judge)
 
 
 def _present(instance: ExamInstance) -> ImagePresent:

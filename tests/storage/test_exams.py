@@ -15,23 +15,23 @@ def never(_exam: OpenExam) -> None:
 
 def seen_by_judge(db: Database) -> list[OpenExam]:
     seen: list[OpenExam] = []
-    sweep_exams(db, seen.append, 0.0)
+    sweep_exams(db, seen.append)
     return seen
 
 
 def test_a_complete_exam_becomes_due_with_the_name_of_the_rule(db: Database):
     receive_refused(db, 1)
-    assert sweep_exams(db, never, 5.0) == 0
-    assert sweep_exams(db, always, 5.0) == 1
+    assert sweep_exams(db, never) == 0
+    assert sweep_exams(db, always) == 1
     assert (exam(db).state, exam(db).completeness) == ("due", "quiet")
-    assert sweep_exams(db, always, 6.0) == 0
+    assert sweep_exams(db, always) == 0
 
 
 def test_an_exam_without_images_is_never_judged(db: Database):
     receive_key_object(db, 1)
     set_exam(db, state="open")
     assert seen_by_judge(db) == []
-    assert sweep_exams(db, always, 1e9) == 0
+    assert sweep_exams(db, always) == 0
 
 
 def test_the_judge_sees_images_times_and_associations(db: Database):
@@ -57,16 +57,16 @@ def test_an_exam_that_got_an_image_while_it_was_judged_stays_open(db: Database):
         receive_refused(db, 2, now=2.0)
         return "quiet"
 
-    assert sweep_exams(db, judge, 3.0) == 0
+    assert sweep_exams(db, judge) == 0
     assert exam(db).state == "open"
 
 
 def test_an_exam_due_again_is_free_of_its_old_lease_and_its_old_attempts(db: Database):
     receive_refused(db, 1)
-    sweep_exams(db, always, 5.0)
+    sweep_exams(db, always)
     old = claim_exam(db, owner="w1", now=5.0, lease_seconds=1000.0)
     receive_refused(db, 2, now=6.0)
-    sweep_exams(db, always, 7.0)
+    sweep_exams(db, always)
     new = claim_exam(db, owner="w1", now=7.0, lease_seconds=1000.0)
     assert old is not None
     assert new is not None

@@ -1,0 +1,116 @@
+"""Decode pixels in a child process with limits: a stream that crashes a decoder costs one view, not the node."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcis_node.analyse.limits import EXIT_CODES, DecodeLimits
+from dcis_node.config import AnalyseSettings
+from dcis_node.errors import DecoderError, PixelError
+from dcis_node.mammogram.facts import Reason
+
+CHILD = "dcis_node.analyse.decode_child"
+# Stored pixels have at most 32 bits (PS3.5 8.1.1); a .npy header is far below this.
+BYTES_PER_PIXEL = 4
+NPY_HEADER_BYTES = 4096
+# The child inherits nothing that it does not need; one thread each, since address space is what is limited.
+KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+REASON_OF_EXIT = {code: Reason(name) for name, code in EXIT_CODES.items()}
+TEXTS = {
+    Reason.UNSUPPORTED_TRANSFER_SYNTAX: "no decoder for this transfer syntax",
+    Reason.PIXELS_MISSING: "the file has no pixel data",
+    Reason.PIXELS_TRUNCATED: "the pixel data end too early",
+    Reason.PIXELS_UNDECODABLE: "the pixel data cannot be decoded",
+    Reason.PIXELS_OVER_LIMIT: "the image needs more than decoding may use",
+}
+# The kernel's ways to say that a limit was reached.
+LIMIT_SIGNALS = (signal.SIGXCPU, signal.SIGXFSZ, signal.SIGKILL)
+
+
+def decode_pixels(path: Path, settings: AnalyseSettings, *, scratch: Path) -> NDArray[Any]:
+    """Decode one file.
+
+    Parameters
+    ----------
+    path
+        A PS3.10 file.
+    settings
+        Timeout, memory and size limits.
+    scratch
+        Folder for the result on its way; it has no name there, so that nothing is left whoever dies.
+
+    Returns
+    -------
+    NDArray
+        (rows, columns) stored pixels, an integer type.
+
+    Raises
+    ------
+    PixelError
+        The decoder said no; the same file will be refused again.
+    DecoderError
+        It died (`pixels_undecodable`), or reached a limit of time or memory (`pixels_over_limit`).
+    """
+    limits = DecodeLimits(
+        max_pixels=settings.max_pixels,
+        memory_bytes=settings.decode_memory_bytes,
+        cpu_seconds=math.ceil(settings.decode_timeout_seconds),
+        output_bytes=settings.max_pixels * BYTES_PER_PIXEL + NPY_HEADER_BYTES,
+    )
+    command = [sys.executable, "-P", "-m", CHILD, *limits.to_arguments(), str(path)]
+    with tempfile.TemporaryFile(dir=scratch) as result:
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=result,
+                stderr=subprocess.DEVNULL,
+                env=_environment(),
+                timeout=settings.decode_timeout_seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            msg = f"decoding took longer than {settings.decode_timeout_seconds:g} s"
+            raise DecoderError(Reason.PIXELS_OVER_LIMIT, msg) from None
+        _raise_for(done.returncode)
+        return _read_array(result, settings.max_pixels)
+
+
+def _environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ} | ONE_THREAD
+
+
+def _raise_for(code: int) -> None:
+    """Turn the child's exit code into its reason."""
+    if code == 0:
+        return
+    reason = REASON_OF_EXIT.get(code)
+    if reason is not None:
+        raise PixelError(reason, TEXTS[reason])
+    if code < 0 and -code in LIMIT_SIGNALS:
+        raise DecoderError(Reason.PIXELS_OVER_LIMIT, f"the decoder was ended by {signal.Signals(-code).name}")
+    raise DecoderError(Reason.PIXELS_UNDECODABLE, f"the decoder died with code {code}")
+
+
+def _read_array(file: IO[bytes], max_pixels: int) -> NDArray[Any]:
+    """Read one .npy, trusting nothing in it: the child has met the foreign bytes."""
+    file.seek(0)
+    try:
+        np.lib.format.read_magic(file)
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    except ValueError:
+        raise DecoderError(Reason.PIXELS_UNDECODABLE, "the decoder's answer is not an array") from None
+    is_image = len(shape) == 2 and dtype.kind in "iu" and not fortran_order
+    expected = math.prod(shape) * dtype.itemsize
+    if not is_image or math.prod(shape) > max_pixels or os.fstat(file.fileno()).st_size - file.tell() != expected:
+        raise DecoderError(Reason.PIXELS_UNDECODABLE, "the decoder's answer is not the image it should be")
+    return np.frombuffer(file.read(expected), dtype=dtype).reshape(shape)

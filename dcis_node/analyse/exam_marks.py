@@ -1,0 +1,77 @@
+"""The marks that an exam carries: lesions that somebody else has outlined or pointed at, beside the images."""
+
+import logging
+from collections.abc import Sequence
+
+from pydicom import dcmread
+
+from dcis_node.mammogram.facts import MammogramHeader, Mark
+from dcis_node.mammogram.marks import read_marks
+from dcis_node.mammogram.storage_classes import (
+    COMPREHENSIVE_3D_SR,
+    COMPREHENSIVE_SR,
+    ENHANCED_SR,
+    EXTENSIBLE_SR,
+    GRAYSCALE_PRESENTATION_STATE,
+    MAMMOGRAPHY_CAD_SR,
+    SEGMENTATION,
+)
+from storage.exams import ExamInstance
+from storage.files import FileStore
+
+log = logging.getLogger(__name__)
+
+MARK_CLASSES = frozenset(
+    {
+        COMPREHENSIVE_3D_SR,
+        COMPREHENSIVE_SR,
+        ENHANCED_SR,
+        EXTENSIBLE_SR,
+        GRAYSCALE_PRESENTATION_STATE,
+        MAMMOGRAPHY_CAD_SR,
+        SEGMENTATION,
+    }
+)
+# A reader's outline before a reader's point, a person's mark before another program's, and a drawing that may be
+# anything last.
+PREFERENCE = ("seg", "sr_scoord", "cad_sr", "gsps")
+# A segmentation of the largest mammogram has 4 MB; anything much larger is not read for its marks.
+LARGEST_BYTES = 64 * 1024 * 1024
+OWN_RESULT = "own_result"
+
+
+def read_exam_marks(instances: Sequence[ExamInstance], files: FileStore) -> tuple[Mark, ...]:
+    """Read the marks of all objects of an exam that are not our own results.
+
+    An object that cannot be read gives no marks; it is named in the log by its number in the index.
+    """
+    carriers = [i for i in instances if i.sop_class_uid in MARK_CLASSES and i.reason != OWN_RESULT]
+    return tuple(mark for carrier in carriers for mark in _marks_of(carrier, files))
+
+
+def _marks_of(carrier: ExamInstance, files: FileStore) -> tuple[Mark, ...]:
+    path = files.path(carrier.sha256)
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            return ()
+        return read_marks(dcmread(path))
+    except Exception as error:  # noqa: BLE001 -- foreign bytes; one broken object must not cost the exam its answer
+        log.warning("event=marks_unreadable instance=%d error=%s", carrier.id, type(error).__name__)
+        return ()
+
+
+def choose_mark(marks: Sequence[Mark], header: MammogramHeader) -> Mark | None:
+    """Choose the mark that centres the crop of a view; None if there is none inside the image.
+
+    The rule is fixed, so that the same objects give the same answer in whatever order they came: by `PREFERENCE`,
+    then by the identity of the object, then by place.
+    """
+    inside = [
+        mark
+        for mark in marks
+        if mark.image_uid == header.sop_instance_uid
+        and mark.kind in PREFERENCE
+        and 0 <= mark.row < header.rows
+        and 0 <= mark.column < header.columns
+    ]
+    return min(inside, default=None, key=lambda m: (PREFERENCE.index(m.kind), m.source_uid, m.row, m.column))

@@ -1,0 +1,55 @@
+"""What the decoding child and its parent agree on: arguments, exit codes, limits. Standard library only."""
+
+import resource
+from dataclasses import astuple, dataclass
+
+# Exit codes of the child, beside 0. Each stands for one reason, so that no text of a decoder (which may quote the
+# patient) has to cross. Python itself uses 1 (an error nobody caught) and 2 (wrong arguments).
+EXIT_CODES = {
+    "unsupported_transfer_syntax": 10,
+    "pixels_missing": 11,
+    "pixels_truncated": 12,
+    "pixels_undecodable": 13,
+    "pixels_over_limit": 14,
+}
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """What one decoding may use.
+
+    Parameters
+    ----------
+    max_pixels
+        Rows times columns.
+    memory_bytes
+        Address space of the child (RLIMIT_AS).
+    cpu_seconds
+        Processor time of the child (RLIMIT_CPU): ends it even if its parent is gone.
+    output_bytes
+        Largest file it may write (RLIMIT_FSIZE).
+    """
+
+    max_pixels: int
+    memory_bytes: int
+    cpu_seconds: int
+    output_bytes: int
+
+    def to_arguments(self) -> list[str]:
+        """Give the limits as command line arguments."""
+        return [str(value) for value in astuple(self)]
+
+    @classmethod
+    def from_arguments(cls, arguments: list[str]) -> "DecodeLimits":
+        """Read what `to_arguments` gave."""
+        return cls(*(int(text) for text in arguments))
+
+    def impose(self) -> None:
+        """Put the limits on this process, for good."""
+        for kind, value in (
+            (resource.RLIMIT_AS, self.memory_bytes),
+            (resource.RLIMIT_CPU, self.cpu_seconds),
+            (resource.RLIMIT_FSIZE, self.output_bytes),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            resource.setrlimit(kind, (value, value))

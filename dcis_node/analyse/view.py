@@ -1,0 +1,111 @@
+"""One view: decode, show, find the breast, predict. And the key under which the outcome is kept."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+
+from dcis_node.analyse.analysis_record import ViewRecord
+from dcis_node.analyse.decode import decode_pixels
+from dcis_node.config import AnalyseSettings
+from dcis_node.errors import PixelError
+from dcis_node.mammogram.anatomy import find_breast, orientation
+from dcis_node.mammogram.display import transforms
+from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
+from dcis_node.model.bundle import Bundle
+from dcis_node.model.evidence import ViewPrediction
+from dcis_node.model.preprocess import prepare_view
+from storage.findings import AnalysisKey
+
+# Raised whenever the code changes what an analysis gives, so that what is stored is not taken for current.
+METHOD_VERSION = 1
+
+
+class Predictor(Protocol):
+    """What judges a prepared view: `dcis_node.model.predict.Ensemble`."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """The model bundle that speaks."""
+
+    def predict_view(
+        self,
+        image: NDArray[np.float32],
+        breast_mask: NDArray[np.bool_],
+        *,
+        mirrored: bool = False,
+        given: tuple[float, float] | None = None,
+        spacing_mm: tuple[float, float] | None = None,
+    ) -> ViewPrediction:
+        """Judge one view."""
+
+
+def analysis_key(instance_sha256: str, bundle: Bundle, mark: Mark | None) -> AnalysisKey:
+    """Give the key under which the analysis of an instance is kept: all that its outcome depends on."""
+    return AnalysisKey(instance_sha256, bundle.sha256, settings_sha256(bundle, mark))
+
+
+def settings_sha256(bundle: Bundle, mark: Mark | None) -> str:
+    """Digest what shapes an analysis beside the image and the weights."""
+    return digest_of(
+        {
+            "method": METHOD_VERSION,
+            "preprocessing": bundle.preprocessing.to_json(),
+            "mark": None if mark is None else asdict(mark),
+        }
+    )
+
+
+def digest_of(values: Any) -> str:  # noqa: ANN401 -- any JSON values
+    """Give the SHA-256 of plain values in one canonical form."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def analyse_view(
+    path: Path,
+    header: MammogramHeader,
+    *,
+    predictor: Predictor,
+    settings: AnalyseSettings,
+    scratch: Path,
+    mark: Mark | None = None,
+) -> ViewRecord:
+    """Analyse one eligible view.
+
+    Parameters
+    ----------
+    path
+        The stored file.
+    header
+        Its facts.
+    mark
+        Somebody's mark on it, if one is to centre the crop.
+    scratch
+        Folder for decoded pixels on their way.
+
+    Raises
+    ------
+    PixelError
+        The pixels cannot be decoded, are not those the header tells of, or show no breast.
+    """
+    attributes = dcmread(path, stop_before_pixels=True)
+    stored = decode_pixels(path, settings, scratch=scratch)
+    if stored.shape != (header.rows, header.columns):
+        raise PixelError(Reason.PIXELS_UNDECODABLE, "the pixels are not of the size that the header tells")
+    image = prepare_view(stored, transforms(attributes), predictor.bundle.preprocessing)
+    breast = find_breast(image)
+    turned = orientation(header, breast)
+    prediction = predictor.predict_view(
+        image,
+        breast.mask,
+        mirrored=turned.mirrored,
+        given=None if mark is None else (mark.row, mark.column),
+        spacing_mm=header.spacing_mm,
+    )
+    return ViewRecord(prediction=prediction, mirrored=turned.mirrored, mark=mark, notes=turned.notes)

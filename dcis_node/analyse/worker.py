@@ -1,0 +1,252 @@
+"""The analysis worker: one process per device that takes due exams and pending views, one at a time."""
+
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from dcis_node.analyse.analysis_record import mask_to_png, record_to_json
+from dcis_node.analyse.decide_exam import BuildResults, Decider, finish_exam, prepare_report
+from dcis_node.analyse.exam_marks import choose_mark, read_exam_marks
+from dcis_node.analyse.lease import LeaseKeeper
+from dcis_node.analyse.view import Predictor, analyse_view, analysis_key
+from dcis_node.config import AnalyseSettings
+from dcis_node.errors import DecoderError, PixelError, StorageError
+from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
+from dcis_node.model.bundle import Bundle
+from dcis_node.model.device import choose_device
+from dcis_node.model.predict import Ensemble
+from dcis_node.results.answer import Equipment
+from dcis_node.results.exam_results import build_results
+from storage.database import Database
+from storage.exams import ExamInstance, exam_instances
+from storage.files import FileStore
+from storage.findings import AnalysisKey, StoredAnalysis, find_analysis, finish_view
+from storage.work import (
+    Claim,
+    ViewClaim,
+    claim_exam,
+    claim_instance,
+    fail_exam,
+    fail_view,
+    release_leases,
+)
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.25
+# Between two tries of one item: long enough for a full disk or a busy index to pass, short beside an exam's waiting.
+RETRY_SECONDS = 5.0
+
+
+def _nothing() -> None:
+    """Be the beat of a worker that nobody watches."""
+
+
+@dataclass(frozen=True, eq=False)
+class Workbench:
+    """All that a worker works with; the tests put slower or weaker tools on it.
+
+    Parameters
+    ----------
+    predictor
+        The ensemble, loaded once.
+    owner
+        Name under which leases are held.
+    beat
+        Shows that the process lives; cheap to call often.
+    clock
+        Gives Unix seconds.
+    """
+
+    db: Database
+    files: FileStore
+    predictor: Predictor
+    settings: AnalyseSettings
+    equipment: Equipment
+    destinations: tuple[str, ...]
+    owner: str
+    build: BuildResults = build_results
+    beat: Callable[[], None] = _nothing
+    clock: Callable[[], float] = field(default=time.time)
+
+    @property
+    def decider(self) -> Decider:
+        """What deciding an exam needs."""
+        return Decider(self.db, self.files, self.predictor.bundle, self.equipment, self.destinations, build=self.build)
+
+
+def run_worker(
+    *,
+    db: Database,
+    files: FileStore,
+    bundle: Bundle,
+    settings: AnalyseSettings,
+    equipment: Equipment,
+    destinations: tuple[str, ...],
+    owner: str,
+    stop: threading.Event,
+    beat: Callable[[], None] = _nothing,
+    device: torch.device | None = None,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Work until `stop` is set; the item in hand is finished first.
+
+    What an earlier worker of the same name had leased is taken back at once: the caller vouches that it is gone.
+
+    Parameters
+    ----------
+    device
+        Where the networks run; None chooses by `settings.device`.
+    beat
+        Called in every round, and about each second while an item is worked on, then from a second thread.
+    """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    predictor = Ensemble(bundle, device or choose_device(settings.device))
+    bench = Workbench(db, files, predictor, settings, equipment, destinations, owner, beat=beat, clock=clock)
+    returned = release_leases(db, owner)
+    log.info(
+        "event=worker_ready device=%s bundle_sha256=%s leases_returned=%d", predictor.device, bundle.sha256, returned
+    )
+    work_until(bench, stop)
+
+
+def work_until(bench: Workbench, stop: threading.Event) -> None:
+    """Do one item after another; wait a little when there is none, or when the index cannot be used."""
+    while not stop.is_set():
+        try:
+            bench.beat()
+            found = do_next(bench)
+        except StorageError as error:
+            log.error("event=index_unusable error=%s at=%s", type(error).__name__, _where(error))
+            found = False
+        if not found:
+            stop.wait(POLL_SECONDS)
+
+
+def do_next(bench: Workbench) -> bool:
+    """Decide a due exam, else analyse a pending view; False if there was neither.
+
+    An exam comes first: its radiologist waits, while a view only waits for the rest of its exam.
+
+    Raises
+    ------
+    StorageError
+        The index cannot be used. What was claimed comes back when its lease has run out.
+    """
+    return _decide_next(bench) or _analyse_next(bench)
+
+
+def _decide_next(bench: Workbench) -> bool:
+    # One attempt more than a view has: the last one reports the exam without any analysis.
+    claim = claim_exam(
+        bench.db,
+        owner=bench.owner,
+        now=bench.clock(),
+        lease_seconds=bench.settings.lease_seconds,
+        max_attempts=bench.settings.max_attempts + 1,
+    )
+    if claim is None:
+        return False
+    lease = _keeper(bench, claim)
+    try:
+        with lease:
+            prepared = prepare_report(
+                bench.decider,
+                claim.id,
+                completeness=claim.completeness,
+                now=bench.clock(),
+                without_analysis=claim.attempts > bench.settings.max_attempts,
+            )
+        outcome = finish_exam(bench.decider, lease.claim, prepared)
+        log.info("event=exam_decided exam=%d attempt=%d outcome=%s", claim.id, claim.attempts, outcome)
+    except Exception as error:  # noqa: BLE001 -- the edge of an item: recorded on it, and the next one is done
+        failure = f"{type(error).__name__} at {_where(error)}"
+        log.error("event=exam_failed exam=%d attempt=%d failure='%s'", claim.id, claim.attempts, failure)
+        fail_exam(bench.db, lease.claim, failure=failure, retry_at=bench.clock() + RETRY_SECONDS)
+    return True
+
+
+def _analyse_next(bench: Workbench) -> bool:
+    claim = claim_instance(
+        bench.db,
+        owner=bench.owner,
+        now=bench.clock(),
+        lease_seconds=bench.settings.lease_seconds,
+        max_attempts=bench.settings.max_attempts,
+    )
+    if claim is None:
+        return False
+    lease = _keeper(bench, claim)
+    try:
+        with lease:
+            key, analysis = _analysis_of(bench, claim)
+        kept = finish_view(bench.db, lease.claim, key, analysis, now=bench.clock())
+        log.info("event=view_analysed instance=%d seconds=%.2f kept=%s", claim.id, analysis.seconds, kept)
+    except Exception as error:  # noqa: BLE001 -- the edge of an item: recorded on it, and the next one is done
+        _record_failure(bench, lease.claim, error)
+    return True
+
+
+def _record_failure(bench: Workbench, claim: ViewClaim, error: Exception) -> None:
+    """Set a view aside for good if its pixels are at fault, else try again later as often as allowed."""
+    reason = error.reason if isinstance(error, PixelError) else Reason.ANALYSIS_FAILED
+    same_again = isinstance(error, PixelError) and not isinstance(error, DecoderError)
+    last = same_again or claim.attempts >= bench.settings.max_attempts
+    log.error(
+        "event=view_failed instance=%d attempt=%d reason=%s error=%s at=%s last=%s",
+        claim.id,
+        claim.attempts,
+        reason,
+        type(error).__name__,
+        _where(error),
+        last,
+    )
+    fail_view(bench.db, claim, reason=reason, retry_at=None if last else bench.clock() + RETRY_SECONDS)
+
+
+def _analysis_of(bench: Workbench, claim: ViewClaim) -> tuple[AnalysisKey, StoredAnalysis]:
+    """Look up the analysis of a view, or make it; its outline is in the files then."""
+    with bench.db.read() as session:
+        instances = exam_instances(session, claim.exam_id)
+    header = _header_of(instances, claim.id)
+    mark = choose_mark(read_exam_marks(instances, bench.files), header)
+    key = analysis_key(claim.sha256, bench.predictor.bundle, mark)
+    with bench.db.read() as session:
+        stored = find_analysis(session, key)
+    return key, stored or _compute(bench, claim, header, mark)
+
+
+def _compute(bench: Workbench, claim: ViewClaim, header: MammogramHeader, mark: Mark | None) -> StoredAnalysis:
+    began = time.monotonic()
+    record = analyse_view(
+        bench.files.path(claim.sha256),
+        header,
+        predictor=bench.predictor,
+        settings=bench.settings,
+        scratch=bench.files.incoming,
+        mark=mark,
+    )
+    png = mask_to_png(record.prediction.mask)
+    mask_sha256 = "" if png is None else bench.files.put(png)
+    return StoredAnalysis(record_to_json(record), mask_sha256, time.monotonic() - began)
+
+
+def _header_of(instances: tuple[ExamInstance, ...], instance_id: int) -> MammogramHeader:
+    return next(MammogramHeader.from_json(i.facts) for i in instances if i.id == instance_id)
+
+
+def _keeper(bench: Workbench, claim: Claim) -> LeaseKeeper[Claim]:
+    return LeaseKeeper(bench.db, claim, lease_seconds=bench.settings.lease_seconds, clock=bench.clock, beat=bench.beat)
+
+
+def _where(error: BaseException) -> str:
+    """Name the line an error came from; never its text, which may quote the patient."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
