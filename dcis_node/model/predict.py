@@ -122,7 +122,7 @@ class Ensemble:
             fold_probabilities=probabilities,
             centre=given or grid.to_stored(centre),
             candidates=tuple(_candidate(component, grid) for component in components),
-            mask=grid.spread(lesion),
+            mask=grid.spread(lesion) & breast_mask,
         )
 
     def grid(self, shape: tuple[int, int], spacing_mm: tuple[float, float] | None) -> Grid:
