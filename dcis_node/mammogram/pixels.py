@@ -61,6 +61,8 @@ def stored_pixels(ds: Dataset, *, max_pixels: int = 100_000_000) -> NDArray[Any]
     transfer_syntax = text(getattr(ds, "file_meta", Dataset()), "TransferSyntaxUID")
     if transfer_syntax not in sop.DECODED:
         raise PixelError(Reason.UNSUPPORTED_TRANSFER_SYNTAX, "no decoder for this transfer syntax")
+    if not len(ds):  # pydicom's answer to a file that ends within its fragments: the header is lost with the rest
+        raise PixelError(Reason.PIXELS_TRUNCATED, "the file ends within its pixel data")
     layout = read_layout(ds, max_pixels=max_pixels)
     data = _pixel_data(ds)
     if transfer_syntax in sop.UNCOMPRESSED:

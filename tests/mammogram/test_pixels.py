@@ -226,6 +226,16 @@ def test_truncated_native_pixels_have_their_reason(picture):
     assert reason_for(ds) == Reason.PIXELS_TRUNCATED
 
 
+@pytest.mark.filterwarnings("ignore:End of file reached")
+@pytest.mark.parametrize("transfer_syntax", [sop.EXPLICIT_VR_LITTLE_ENDIAN, sop.JPEG_2000_LOSSLESS, sop.RLE_LOSSLESS])
+def test_a_file_that_was_cut_in_its_pixels_is_truncated(picture, transfer_syntax, tmp_path):
+    ds = native(picture) if transfer_syntax in sop.UNCOMPRESSED else compressed(picture, transfer_syntax)
+    ds.file_meta.MediaStorageSOPClassUID, ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
+    ds.save_as(tmp_path / "whole.dcm", enforce_file_format=True)
+    (tmp_path / "cut.dcm").write_bytes((tmp_path / "whole.dcm").read_bytes()[:-200])
+    assert reason_for(pydicom.dcmread(tmp_path / "cut.dcm")) == Reason.PIXELS_TRUNCATED
+
+
 def test_excess_native_bytes_are_padding(picture):
     ds = native(picture)
     ds.PixelData += b"\xff" * 100
