@@ -25,7 +25,7 @@ _AXES = MappingProxyType(
     }
 )
 _CONTRAST = MappingProxyType(
-    {"fine_linear": 0.34, "fine_pleomorphic": 0.34, "coarse_heterogeneous": 0.46, "amorphous": 0.19, "punctate": 0.30}
+    {"fine_linear": 0.34, "fine_pleomorphic": 0.34, "coarse_heterogeneous": 0.46, "amorphous": 0.25, "punctate": 0.30}
 )
 _REFERENCE_MM = 0.3
 
@@ -95,7 +95,7 @@ def project(calcifications: tuple[Calcification, ...], geometry: ViewGeometry) -
 def _frame(rng: Generator, lesion: LesionLatents, centre: Points) -> Points:
     """Axes of the region as rows: the first towards the nipple (segmental, linear) or anywhere."""
     first = -centre if lesion.distribution in ("segmental", "linear") else rng.normal(size=3)
-    if lesion.distribution == "linear" or lesion.distribution == "segmental":
+    if lesion.distribution in ("segmental", "linear"):
         first = first / max(float(np.linalg.norm(first)), 1e-6) + rng.normal(0.0, 0.12, 3)
     axes, _ = np.linalg.qr(np.column_stack((first, rng.normal(size=(3, 2)))))
     return axes.T * np.sign(axes[:, 0] @ first)
