@@ -5,7 +5,7 @@ Coordinates are canonical: chest wall at x = 0 (left edge), x towards the nipple
 """
 
 from dataclasses import dataclass
-from math import cos, pi, sin, sqrt
+from math import pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,8 +173,3 @@ def _nipple_bump(outline: Points, nipple: tuple[float, float], *, size: float) -
     distance = np.hypot(outline[:, 0] - nipple[0], outline[:, 1] - nipple[1])
     bump: NDArray[np.float64] = size * np.exp(-((distance / 5.5) ** 4))
     return bump
-
-
-def ray(angle: float) -> tuple[float, float]:
-    """Give the unit vector of an angle."""
-    return cos(angle), sin(angle)
