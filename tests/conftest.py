@@ -3,6 +3,11 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+# Property tests are the same on every run, and a busy machine is no failure.
+settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+settings.load_profile("steady")
 
 REQUIRE_PEERS = os.environ.get("DCIS_NODE_REQUIRE_PEERS") == "1"
 
