@@ -106,10 +106,12 @@ def prepare_report(
     """
     with decider.db.read() as session:
         instances = exam_instances(session, exam_id)
-    marks = read_exam_marks(instances, decider.files)
-    images = [_judge(decider, image, marks) for image in instances if image.is_image]
+    images = [_image(instance) for instance in instances if instance.is_image]
     if without_analysis:
         images = [_unanalysed(image) for image in images]
+    else:
+        marks = read_exam_marks(instances, decider.files)
+        images = [_with_analysis(decider, image, marks) for image in images]
     missing = tuple(image.instance_id for image in images if image.reason is Reason.ELIGIBLE and image.record is None)
     if missing:
         return ViewsMissing(missing)
@@ -149,20 +151,22 @@ OUTCOMES = {
 }
 
 
-def _judge(decider: Decider, instance: ExamInstance, marks: Sequence[Mark]) -> JudgedImage:
-    """Put an image together with its stored analysis; ELIGIBLE without a record if that is missing."""
-    header = MammogramHeader.from_json(instance.facts)
-    image = JudgedImage(
+def _image(instance: ExamInstance) -> JudgedImage:
+    return JudgedImage(
         instance_id=instance.id,
         sha256=instance.sha256,
         study_instance_uid=instance.study_instance_uid,
         received_at=instance.received_at,
-        header=header,
+        header=MammogramHeader.from_json(instance.facts),
         reason=Reason(instance.reason),
     )
+
+
+def _with_analysis(decider: Decider, image: JudgedImage, marks: Sequence[Mark]) -> JudgedImage:
+    """Put an image together with its stored analysis; ELIGIBLE without a record if that is missing."""
     if image.reason is not Reason.ELIGIBLE:
         return image
-    key = analysis_key(instance.sha256, decider.bundle, choose_mark(marks, header))
+    key = analysis_key(image.sha256, decider.bundle, choose_mark(marks, image.header))
     with decider.db.read() as session:
         stored = find_analysis(session, key)
     if stored is None:
@@ -248,10 +252,8 @@ def _source_image(files: FileStore, image: JudgedImage, instances: Sequence[Exam
 
 
 def _used_mark(mark: Mark, instances: Sequence[ExamInstance]) -> UsedMark | None:
-    for carrier in instances:
-        if carrier.sop_instance_uid == mark.source_uid:
-            return UsedMark(mark.kind, _reference(carrier))
-    return None
+    carriers = (carrier for carrier in instances if carrier.sop_instance_uid == mark.source_uid)
+    return next((UsedMark(mark.kind, _reference(carrier)) for carrier in carriers), None)
 
 
 def _reference(thing: ExamInstance | NewResult) -> ObjectReference:

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +107,8 @@ def run_worker(
     beat
         Called in every round, and about each second while an item is worked on, then from a second thread.
     """
+    # Its warnings quote values of what it reads, and would stand in the log.
+    warnings.filterwarnings("ignore", module="pydicom")
     if settings.threads:
         torch.set_num_threads(settings.threads)
     predictor = Ensemble(bundle, device or choose_device(settings.device))

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -106,6 +108,18 @@ def test_a_decoder_that_spins_is_ended_by_the_kernel_even_without_its_parent(tmp
 
 def _without_timeout(run):
     return lambda *arguments, **options: run(*arguments, **{**options, "timeout": None})
+
+
+def test_a_stop_of_the_whole_unit_does_not_end_the_decoder(tmp_path: Path):
+    # systemd sends SIGTERM to every process of the unit; the item in hand is to be finished.
+    script = (
+        "import os, signal, sys; from dcis_node.analyse import decode_child\n"
+        "decode_child._decode = lambda *_: os.kill(os.getpid(), signal.SIGTERM) or 10\n"
+        "sys.exit(decode_child.main(sys.argv[1:]))"
+    )
+    limits = DecodeLimits(max_pixels=1, memory_bytes=1 << 32, cpu_seconds=20, output_bytes=1 << 20)
+    done = subprocess.run([sys.executable, "-c", script, *limits.to_arguments(), "file"], check=False)
+    assert done.returncode == 10
 
 
 def test_the_limits_cross_the_command_line():

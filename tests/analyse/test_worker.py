@@ -11,7 +11,7 @@ from dcis_node.analyse.worker import do_next, run_worker, work_until
 from dcis_node.errors import DecoderError, StorageError
 from dcis_node.mammogram.facts import Reason
 from dcis_node.results.exam_results import build_results
-from storage.schema import Instance
+from storage.schema import Instance, ViewAnalysis
 from storage.work import claim_instance, release_leases
 from tests.analyse.nodes import EQUIPMENT, FakeEnsemble, Node
 from tests.analyse.objects import (
@@ -232,6 +232,17 @@ class TestWhatGoesWrong:
         assert node.reasons()["1.2.3.1"] == "analysis_failed"
         assert node.reports[0].decision["patient"]["risk"] == "not_analysed"
         assert [result.modality for result in node.results] == ["SR"]
+
+    def test_an_exam_whose_stored_outline_is_damaged_still_gets_its_answer(self, node: Node):
+        node.receive(mammogram(1))
+        node.work()
+        (analysis,) = node.rows(ViewAnalysis)
+        node.files.path(analysis.mask_sha256).write_bytes(b"no picture")
+        node.sweep()
+        for _ in range(3):
+            node.work()
+            node.clock.now += RETRY
+        assert node.reasons() == {"1.2.3.1": "analysis_failed"}
 
     def test_an_exam_that_cannot_even_be_reported_fails_in_sight_and_blocks_nobody(self, node: Node):
         def build(answer):
