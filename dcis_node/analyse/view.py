@@ -15,7 +15,7 @@ from dcis_node.analyse.decode import decode_pixels
 from dcis_node.config import AnalyseSettings
 from dcis_node.errors import PixelError
 from dcis_node.mammogram.anatomy import find_breast, orientation
-from dcis_node.mammogram.display import transforms
+from dcis_node.mammogram.display import brightest, transforms
 from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
 from dcis_node.model.bundle import Bundle
 from dcis_node.model.evidence import ViewPrediction
@@ -98,8 +98,10 @@ def analyse_view(
     stored = decode_pixels(path, settings, scratch=scratch)
     if stored.shape != (header.rows, header.columns):
         raise PixelError(Reason.PIXELS_UNDECODABLE, "the pixels are not of the size that the header tells")
-    image = prepare_view(stored, transforms(attributes), predictor.bundle.preprocessing)
-    breast = find_breast(image)
+    choices = transforms(attributes)
+    image = prepare_view(stored, choices, predictor.bundle.preprocessing)
+    # A hard window shows fat as black as air, so the breast is looked for in the brightest picture of all.
+    breast = find_breast(brightest(choices, stored))
     turned = orientation(header, breast)
     prediction = predictor.predict_view(
         image,

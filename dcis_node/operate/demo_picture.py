@@ -10,7 +10,7 @@ from pydicom import dcmread
 
 from dcis_node.errors import InputError
 from dcis_node.mammogram.anatomy import find_breast
-from dcis_node.mammogram.display import choose, transforms
+from dcis_node.mammogram.display import brightest, choose, transforms
 from dcis_node.mammogram.pixels import stored_pixels
 from dcis_node.operate.stand_in import Arrived
 from dcis_node.operate.tables import percent
@@ -62,8 +62,9 @@ def _hung(
 ) -> list[HungView]:
     dataset = dcmread(files.path(instance["sha256"]))
     try:
-        image = choose(transforms(dataset)).apply(stored_pixels(dataset))
-        chest_wall = find_breast(image).chest_wall
+        stored, choices = stored_pixels(dataset), transforms(dataset)
+        image = choose(choices).apply(stored)
+        chest_wall = find_breast(brightest(choices, stored)).chest_wall
     except InputError:
         return []
     mask = masks.get(instance["sop_instance_uid"], np.zeros(image.shape, bool))
