@@ -4,11 +4,12 @@ It is made for every exam, and alone where nothing was outlined or nothing could
 without regions blanks OHIF, this form opens as text on the page.
 """
 
-from highdicom.sr import CodedConcept, ContainerContentItem, ContentItem, ContentSequence, EnhancedSR
+from highdicom.sr import CodedConcept, ContainerContentItem, ContentItem, ContentSequence
+from pydicom.uid import EnhancedSRStorage
 
 from dcis_node.results import codes, wording
 from dcis_node.results.answer import ExamAnswer, ResultObject
-from dcis_node.results.document import finish_sr, sr_arguments
+from dcis_node.results.document import sr_document
 from dcis_node.results.hanging import hung, leading_image, view_labels
 from dcis_node.results.parts import Part
 from dcis_node.results.tree import container, language, text
@@ -44,8 +45,14 @@ def build_readable(answer: ExamAnswer, parts: dict[str, tuple[Part, ...]]) -> Re
         ],
         is_root=False,
     )
-    ds = EnhancedSR(content=root, **sr_arguments(answer, KIND))
-    return finish_sr(ds, answer, description="DCIS report", number=SERIES_NUMBER)
+    return sr_document(
+        answer,
+        root,
+        sop_class_uid=EnhancedSRStorage,
+        kind=KIND,
+        description="DCIS report",
+        number=SERIES_NUMBER,
+    )
 
 
 def impression_sentences(answer: ExamAnswer) -> list[str]:

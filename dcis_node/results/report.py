@@ -9,7 +9,6 @@ from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
     CompositeContentItem,
-    Comprehensive3DSR,
     ContentItem,
     ContentSequence,
     FindingSite,
@@ -24,12 +23,12 @@ from highdicom.sr import (
     TrackingIdentifier,
 )
 from pydicom.sr.coding import Code
-from pydicom.uid import SegmentationStorage
+from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
 
 from dcis_node.model.evidence import BreastDecision
 from dcis_node.results import codes, wording
 from dcis_node.results.answer import ExamAnswer, ObjectReference, ResultObject, SourceImage
-from dcis_node.results.document import finish_sr, sr_arguments
+from dcis_node.results.document import sr_document
 from dcis_node.results.hanging import hung, view_labels
 from dcis_node.results.identity import model_line, plain
 from dcis_node.results.library import image_library
@@ -66,8 +65,14 @@ def build_report(answer: ExamAnswer, parts: dict[str, tuple[Part, ...]]) -> Resu
     items = list(root.ContentSequence)
     # The library stands before the measurements (TID 1500 rows 5 and 6).
     root.ContentSequence = ContentSequence([*items[:-1], image_library(answer), items[-1]])
-    ds = Comprehensive3DSR(content=root, **sr_arguments(answer, KIND))
-    return finish_sr(ds, answer, description="DCIS outlines and figures", number=SERIES_NUMBER)
+    return sr_document(
+        answer,
+        root,
+        sop_class_uid=Comprehensive3DSRStorage,
+        kind=KIND,
+        description="DCIS outlines and figures",
+        number=SERIES_NUMBER,
+    )
 
 
 def _group(

@@ -69,7 +69,7 @@ def build_segmentation(
     )
     _finish(ds, image)
     dress(ds, answer, source=image, description=f"DCIS outline {label}", number=number)
-    return written(ds)
+    return written(ds, ExplicitVRLittleEndian)
 
 
 def _description(answer: ExamAnswer) -> str:
