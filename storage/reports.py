@@ -53,7 +53,7 @@ class EarlierReport:
     """The last report of an exam: what a new version follows."""
 
     version: int
-    inputs_sha256: str
+    bundle_sha256: str
     decision: dict[str, Any]
     views: list[dict[str, Any]]
     results: tuple[NewResult, ...]
@@ -69,7 +69,7 @@ def last_report(session: Session, exam_id: int) -> EarlierReport | None:
     results = session.scalars(select(Result).where(Result.report_id == row.id).order_by(Result.id))
     return EarlierReport(
         version=row.version,
-        inputs_sha256=row.inputs_sha256,
+        bundle_sha256=row.bundle_sha256,
         decision=row.decision,
         views=row.views,
         results=tuple(_values(result) for result in results),

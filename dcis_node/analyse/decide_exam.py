@@ -233,9 +233,9 @@ def _answer(
         change=change_sentence(
             earlier.views,
             [image_to_json(image) for image in images],
-            version=earlier.version,
             probability_before=earlier.decision["patient"]["probability"],
             probability_after=decision.probability,
+            same_model=earlier.bundle_sha256 == bundle.sha256,
         ),
     )
 

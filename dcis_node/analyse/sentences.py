@@ -22,31 +22,30 @@ def change_sentence(
     before: Sequence[dict[str, Any]],
     after: Sequence[dict[str, Any]],
     *,
-    version: int,
     probability_before: float | None,
     probability_after: float | None,
+    same_model: bool,
 ) -> str:
-    """Say what changed since the previous report.
+    """Say what changed since the previous report, after the report itself has said that it replaces it.
 
     Parameters
     ----------
     before, after
         Images of both reports, as `judged.image_to_json` gives them.
-    version
-        Of the previous report.
+    probability_before, probability_after
+        Of the patient, in [0, 1].
     """
     known = {view["sop_instance_uid"]: view for view in before}
     added = [view for view in after if view["sop_instance_uid"] not in known]
     changed = [
         view for view in after if view["sop_instance_uid"] in known and _differs(known[view["sop_instance_uid"]], view)
     ]
-    parts = [_listed("new", added), _listed("with another finding", changed)]
+    parts = [_listed("new", added), _listed("judged otherwise", changed), "" if same_model else "another model"]
     if probability_before != probability_after:
-        parts.append(
-            f"probability of the patient {_figure(probability_before)} before, {_figure(probability_after)} now"
-        )
-    said = "; ".join(part for part in parts if part) or "the analysis was repeated and says the same"
-    return f"This replaces version {version}: {said}."
+        figures = f"{_figure(probability_before)} before, {_figure(probability_after)} now"
+        parts.append(f"probability of the patient {figures}")
+    said = "; ".join(part for part in parts if part)
+    return f"Changed since then: {said}." if said else "The analysis was repeated and says the same."
 
 
 def _differs(before: dict[str, Any], after: dict[str, Any]) -> bool:
@@ -61,4 +60,4 @@ def _listed(what: str, views: Sequence[dict[str, Any]]) -> str:
 
 
 def _figure(probability: float | None) -> str:
-    return "none" if probability is None else f"{probability:.2f}"
+    return "none" if probability is None else f"{100 * probability:.1f} %"

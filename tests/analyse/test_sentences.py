@@ -9,9 +9,10 @@ from tests.analyse.values import judged
 FIRST = [image_to_json(judged(1)), image_to_json(judged(2, "R MLO"))]
 
 
-def change(after, before_probability=0.5, after_probability=0.5) -> str:
+def change(after, before_probability=0.5, after_probability=0.5, **options) -> str:
+    options = {"same_model": True, **options}
     return change_sentence(
-        FIRST, after, version=1, probability_before=before_probability, probability_after=after_probability
+        FIRST, after, probability_before=before_probability, probability_after=after_probability, **options
     )
 
 
@@ -27,15 +28,15 @@ def test_an_unknown_rule_has_none():
 
 def test_a_late_view_is_named_with_the_figure_it_changed():
     text = change([*FIRST, image_to_json(judged(3, "L CC")), image_to_json(judged(4, "L MLO"))], 0.5, 0.75)
-    assert text == (
-        "This replaces version 1: 2 images new (L CC, L MLO); probability of the patient 0.50 before, 0.75 now."
+    assert (
+        text == "Changed since then: 2 images new (L CC, L MLO); probability of the patient 50.0 % before, 75.0 % now."
     )
 
 
 def test_a_view_that_is_judged_otherwise_is_named():
     superseded = image_to_json(judged(1, reason=Reason.SUPERSEDED, record=None))
-    assert "1 image with another finding (R CC)" in change([superseded, FIRST[1]], 0.5, None)
-    assert "0.50 before, none now" in change([superseded, FIRST[1]], 0.5, None)
+    assert "1 image judged otherwise (R CC)" in change([superseded, FIRST[1]], 0.5, None)
+    assert "50.0 % before, none now" in change([superseded, FIRST[1]], 0.5, None)
 
 
 def test_an_image_without_side_and_view_is_named_other():
@@ -43,4 +44,8 @@ def test_an_image_without_side_and_view_is_named_other():
 
 
 def test_the_same_outcome_is_said_to_be_the_same():
-    assert change(FIRST) == "This replaces version 1: the analysis was repeated and says the same."
+    assert change(FIRST) == "The analysis was repeated and says the same."
+
+
+def test_another_model_is_named():
+    assert change(FIRST, same_model=False) == "Changed since then: another model."
