@@ -221,9 +221,13 @@ def black_hole() -> contextlib.AbstractContextManager[int]:
 
 
 def resetting_peer() -> contextlib.AbstractContextManager[int]:
-    """Accept connections and reset them (RST) at once."""
+    """Accept connections, read the association request, and reset them (RST).
+
+    Not at once: then it is chance whether the connection counts as made.
+    """
 
     def reset(connection: socket.socket) -> None:
+        connection.recv(65536)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     return raw_peer(reset)
