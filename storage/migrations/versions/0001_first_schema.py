@@ -38,7 +38,7 @@ def upgrade() -> None:
         sa.Column("patient_id", sa.String(length=64), nullable=False),
         sa.Column("issuer", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_patient")),
-        sa.UniqueConstraint("patient_id", "issuer", name=op.f("uq_patient_patient_id")),
+        sa.UniqueConstraint("patient_id", "issuer", name=op.f("uq_patient_patient_id_issuer")),
     )
     op.create_table(
         "exam",
@@ -72,8 +72,8 @@ def upgrade() -> None:
         sa.Column("made_at", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(["exam_id"], ["exam.id"], name=op.f("fk_report_exam_id_exam")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report")),
-        sa.UniqueConstraint("exam_id", "inputs_sha256", name=op.f("uq_report_exam_id")),
-        sa.UniqueConstraint("exam_id", "version", name=op.f("uq_report_exam_id")),
+        sa.UniqueConstraint("exam_id", "inputs_sha256", name=op.f("uq_report_exam_id_inputs_sha256")),
+        sa.UniqueConstraint("exam_id", "version", name=op.f("uq_report_exam_id_version")),
     )
     with op.batch_alter_table("report", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_report_exam_id"), ["exam_id"], unique=False)
@@ -154,7 +154,7 @@ def upgrade() -> None:
         sa.Column("calling_aet", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(["instance_id"], ["instance.id"], name=op.f("fk_conflict_instance_id_instance")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conflict")),
-        sa.UniqueConstraint("instance_id", "sha256", name=op.f("uq_conflict_instance_id")),
+        sa.UniqueConstraint("instance_id", "sha256", name=op.f("uq_conflict_instance_id_sha256")),
     )
     with op.batch_alter_table("conflict", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_conflict_instance_id"), ["instance_id"], unique=False)
@@ -175,7 +175,7 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.Float(), nullable=True),
         sa.ForeignKeyConstraint(["result_id"], ["result.id"], name=op.f("fk_outbox_result_id_result")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
-        sa.UniqueConstraint("result_id", "destination", name=op.f("uq_outbox_result_id")),
+        sa.UniqueConstraint("result_id", "destination", name=op.f("uq_outbox_result_id_destination")),
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_outbox_result_id"), ["result_id"], unique=False)
@@ -195,7 +195,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["instance_id"], ["instance.id"], name=op.f("fk_view_analysis_instance_id_instance")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_view_analysis")),
         sa.UniqueConstraint(
-            "instance_sha256", "bundle_sha256", "settings_sha256", name=op.f("uq_view_analysis_instance_sha256")
+            "instance_sha256", "bundle_sha256", "settings_sha256", name=op.f("uq_view_analysis_instance_sha256_bundle_sha256_settings_sha256")
         ),
     )
     with op.batch_alter_table("view_analysis", schema=None) as batch_op:
