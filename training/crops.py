@@ -1,0 +1,228 @@
+"""The crop store: stored pixels, labels and display tables on disk, read without copying.
+
+Regions are cut once, larger than the training crop by the shift on each side, so that a shifted crop is a slice. The
+pixels stay integers as stored; a display transform is kept as a table over stored values, so any transform that the
+mammogram package knows, now or later, can be drawn at random for the price of a look-up.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from io import BufferedWriter
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcis_node.errors import TrainingError
+from dcis_node.mammogram.display import DisplayTransform, choose
+from dcis_node.model.preprocess import Preprocessing
+from training.cohort import CohortView
+
+_ROWS, _STORED, _LABELS, _TABLES = "regions.json", "stored.raw", "labels.raw", "tables.npy"
+
+
+@dataclass(frozen=True)
+class Region:
+    """One region of a store.
+
+    Parameters
+    ----------
+    view
+        Of whom and of what.
+    centre
+        (row, column) of the lesion's middle in the region; the region's own middle where there is none.
+    spacing_mm
+        Spacing of a stored pixel.
+    rows, columns, offset
+        Shape, and where its first pixel lies in the raw files, in pixels.
+    displays
+        (first, end) rows of the display tables that belong to it.
+    chosen_display
+        Which of them the node would take, counted from `first`.
+    """
+
+    view: CohortView
+    centre: tuple[float, float]
+    spacing_mm: float
+    rows: int
+    columns: int
+    offset: int
+    displays: tuple[int, int]
+    chosen_display: int
+
+
+@dataclass(frozen=True, eq=False)
+class CropStore:
+    """An opened store.
+
+    Parameters
+    ----------
+    regions
+        One row per region.
+    tables
+        (displays, values) float32 in [0, 1].
+    """
+
+    regions: tuple[Region, ...]
+    tables: NDArray[np.float32]
+    _stored: NDArray[np.uint16]
+    _labels: NDArray[np.uint8]
+
+    def stored(self, index: int) -> NDArray[np.uint16]:
+        """Give a region's stored pixels, (rows, columns) uint16, memory-mapped."""
+        return self._shape(self._stored, index)
+
+    def labels(self, index: int) -> NDArray[np.uint8]:
+        """Give a region's labels, (rows, columns) uint8: 0 background, 1 lesion region, 2 calcification."""
+        return self._shape(self._labels, index)
+
+    def displays(self, index: int) -> int:
+        """Give how many display transforms a region has."""
+        first, end = self.regions[index].displays
+        return end - first
+
+    def show(
+        self, index: int, window: tuple[slice, slice], preprocessing: Preprocessing, *, display: int | None = None
+    ) -> NDArray[np.float32]:
+        """Give a slice of a region as `prepare_view` shows it: float32 in [0, 1], not yet averaged.
+
+        Parameters
+        ----------
+        display
+            Which display transform; None follows the bundle's rule.
+        """
+        shown: NDArray[np.float32] = self._table(index, preprocessing, display)[self.stored(index)[window]]
+        return shown
+
+    def _shape(self, flat: NDArray[Any], index: int) -> NDArray[Any]:
+        region = self.regions[index]
+        end = region.offset + region.rows * region.columns
+        return flat[region.offset : end].reshape(region.rows, region.columns)
+
+    def _table(self, index: int, preprocessing: Preprocessing, display: int | None) -> NDArray[np.float32]:
+        region = self.regions[index]
+        first, end = region.displays
+        row: NDArray[np.float32]
+        if display is not None:
+            row = self.tables[first + display]
+        elif preprocessing.display_rule == "first":
+            row = self.tables[first + region.chosen_display]
+        else:
+            row = np.asarray(self.tables[first:end].mean(axis=0), np.float32)
+        return row
+
+
+def open_store(folder: Path) -> CropStore:
+    """Open a store that `CropWriter` finished.
+
+    Raises
+    ------
+    TrainingError
+        If the folder holds no finished one.
+    """
+    try:
+        rows = json.loads((folder / _ROWS).read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"no finished crop store in {folder}: {error.strerror}"
+        raise TrainingError(msg) from error
+    return CropStore(
+        tuple(_region(row) for row in rows),
+        np.load(folder / _TABLES, allow_pickle=False),
+        np.memmap(folder / _STORED, dtype=np.uint16, mode="r"),
+        np.memmap(folder / _LABELS, dtype=np.uint8, mode="r"),
+    )
+
+
+def _region(row: dict[str, Any]) -> Region:
+    pairs = {name: tuple(row[name]) for name in ("centre", "displays")}
+    return Region(**{**row, **pairs, "view": CohortView(**row["view"])})
+
+
+class CropWriter:
+    """Fill a store region by region; without an error on the way, leaving the `with` block makes it readable.
+
+    Parameters
+    ----------
+    folder
+        Made if missing; a store in it is replaced.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _ROWS).unlink(missing_ok=True)
+        self._folder = folder
+        self._regions: list[Region] = []
+        self._tables: list[NDArray[np.float32]] = []
+        self._places: dict[tuple[bytes, ...], int] = {}
+        self._offset = 0
+        self._stored: BufferedWriter = (folder / _STORED).open("wb")
+        self._labels: BufferedWriter = (folder / _LABELS).open("wb")
+
+    def __enter__(self) -> "CropWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stored.close()
+        self._labels.close()
+        if kind is None:
+            self._finish()
+
+    def add(
+        self,
+        view: CohortView,
+        stored: NDArray[Any],
+        labels: NDArray[Any],
+        *,
+        transforms: Sequence[DisplayTransform],
+        spacing_mm: float,
+        centre: tuple[float, float] | None = None,
+    ) -> None:
+        """Add one region: (rows, columns) stored values below 65536 and labels 0 ... 2."""
+        tables = [display_table(transform, stored) for transform in transforms]
+        # Regions of one vendor mostly share their tables.
+        key = tuple(table.tobytes() for table in tables)
+        first = self._places.setdefault(key, len(self._tables))
+        if first == len(self._tables):
+            self._tables.extend(tables)
+        rows, columns = stored.shape
+        self._stored.write(np.ascontiguousarray(stored, np.uint16).tobytes())
+        self._labels.write(np.ascontiguousarray(labels, np.uint8).tobytes())
+        self._regions.append(
+            Region(
+                view=view,
+                centre=centre or ((rows - 1) / 2, (columns - 1) / 2),
+                spacing_mm=spacing_mm,
+                rows=rows,
+                columns=columns,
+                offset=self._offset,
+                displays=(first, first + len(tables)),
+                chosen_display=list(transforms).index(choose(transforms)),
+            )
+        )
+        self._offset += rows * columns
+
+    def _finish(self) -> None:
+        longest = max((len(table) for table in self._tables), default=1)
+        tables = [np.pad(table, (0, longest - len(table)), mode="edge") for table in self._tables]
+        np.save(self._folder / _TABLES, np.array(tables, np.float32), allow_pickle=False)
+        # Last, and in one move: a store without this file is not finished.
+        part = self._folder / f"{_ROWS}.part"
+        part.write_text(json.dumps([asdict(region) for region in self._regions]), encoding="utf-8")
+        part.replace(self._folder / _ROWS)
+
+
+def display_table(transform: DisplayTransform, stored: NDArray[Any]) -> NDArray[np.float32]:
+    """Give the grey of every stored value from 0 to the next power of two above the region's largest.
+
+    A transform over the image's own range is taken over the region's.
+    """
+    end = max(4096, 1 << int(stored.max()).bit_length())
+    values = np.arange(end, dtype=np.int32)
+    if transform.kind == "min_max":
+        values = np.clip(values, int(stored.min()), int(stored.max()))
+    return transform.apply(values)
