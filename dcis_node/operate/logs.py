@@ -1,6 +1,7 @@
 """How the node logs: one line an event, `time level process key=value ...`, on standard error."""
 
 import logging
+import warnings
 
 import pydicom.config
 import pynetdicom
@@ -18,6 +19,8 @@ def configure_logging(level: str, *, name: str = "dcis-node") -> None:
         logging.getLogger(library).setLevel(
             logging.CRITICAL if library in ("pydicom", "pynetdicom") else logging.WARNING
         )
+    # A warning of pydicom quotes the value it is about.
+    warnings.filterwarnings("ignore", module="pydicom")
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     pynetdicom._config.LOG_HANDLER_LEVEL = "none"  # noqa: SLF001 -- the documented switch lives there
     pynetdicom._config.LOG_REQUEST_IDENTIFIERS = False  # noqa: SLF001

@@ -195,7 +195,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["instance_id"], ["instance.id"], name=op.f("fk_view_analysis_instance_id_instance")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_view_analysis")),
         sa.UniqueConstraint(
-            "instance_sha256", "bundle_sha256", "settings_sha256", name=op.f("uq_view_analysis_instance_sha256_bundle_sha256_settings_sha256")
+            "instance_sha256",
+            "bundle_sha256",
+            "settings_sha256",
+            name=op.f("uq_view_analysis_instance_sha256_bundle_sha256_settings_sha256"),
         ),
     )
     with op.batch_alter_table("view_analysis", schema=None) as batch_op:
