@@ -5,7 +5,7 @@ from pydicom.config import disable_value_validation
 from dcis_node.results.answer import ExamAnswer, ResultObject
 from dcis_node.results.check import check_answer, check_results
 from dcis_node.results.hanging import hung, view_labels
-from dcis_node.results.parts import lesion_parts
+from dcis_node.results.lesion import Lesion, lesion_of
 from dcis_node.results.readable import build_readable
 from dcis_node.results.report import build_report
 from dcis_node.results.segmentation import FIRST_SERIES_NUMBER, build_segmentation
@@ -38,15 +38,17 @@ def build_results(answer: ExamAnswer) -> tuple[ResultObject, ...]:
 
 def _build(answer: ExamAnswer) -> list[ResultObject]:
     labels = view_labels(answer)
-    outlined = [image for image in hung(answer) if image.outlined]
-    parts = {
-        i.header.sop_instance_uid: lesion_parts(i, answer.model, label=labels[i.header.sop_instance_uid])
-        for i in outlined
-    }
-    results = [build_readable(answer, parts)]
-    if outlined:
-        results.append(build_report(answer, parts))
+    lesions: dict[str, Lesion] = {}
+    for image in hung(answer):
+        uid = image.header.sop_instance_uid
+        lesion = lesion_of(image, answer.model, label=labels[uid])
+        if lesion is not None:
+            lesions[uid] = lesion
+    results = [build_readable(answer, lesions)]
+    if lesions:
+        results.append(build_report(answer, lesions))
+    outlined = [image for image in hung(answer) if image.header.sop_instance_uid in lesions]
     for number, image in enumerate(outlined, FIRST_SERIES_NUMBER):
         uid = image.header.sop_instance_uid
-        results.append(build_segmentation(answer, image, parts[uid][0], label=labels[uid], number=number))
+        results.append(build_segmentation(answer, image, lesions[uid], label=labels[uid], number=number))
     return results

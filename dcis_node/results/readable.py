@@ -11,7 +11,7 @@ from dcis_node.results import codes, wording
 from dcis_node.results.answer import ExamAnswer, ResultObject
 from dcis_node.results.document import sr_document
 from dcis_node.results.hanging import hung, leading_image, view_labels
-from dcis_node.results.parts import Part
+from dcis_node.results.lesion import Lesion
 from dcis_node.results.tree import container, language, text
 
 SERIES_NUMBER = 9001
@@ -20,19 +20,19 @@ KIND = "readable report"
 FINDING_WIDTH = 110
 
 
-def build_readable(answer: ExamAnswer, parts: dict[str, tuple[Part, ...]]) -> ResultObject:
+def build_readable(answer: ExamAnswer, lesions: dict[str, Lesion]) -> ResultObject:
     """Build the readable report.
 
     Parameters
     ----------
-    parts
+    lesions
         Of each image (by SOP Instance UID) where something was outlined.
     """
     impressions: list[ContentItem] = [text(codes.IMPRESSION, s) for s in impression_sentences(answer)]
     findings: list[ContentItem] = [
-        text(codes.FINDING, s, width=FINDING_WIDTH) for s in finding_sentences(answer, parts)
+        text(codes.FINDING, s, width=FINDING_WIDTH) for s in finding_sentences(answer, lesions)
     ]
-    procedure: list[ContentItem] = [text(codes.PROCEDURE_DESCRIPTION, s) for s in procedure_sentences(answer, parts)]
+    procedure: list[ContentItem] = [text(codes.PROCEDURE_DESCRIPTION, s) for s in procedure_sentences(answer, lesions)]
     root = ContainerContentItem(
         name=CodedConcept.from_code(codes.REPORT_TITLE), template_id="2000", is_content_continuous=False
     )
@@ -64,20 +64,20 @@ def impression_sentences(answer: ExamAnswer) -> list[str]:
     return sentences + wording.flag_sentences(tuple(f for f in answer.decision.flags if f not in told))
 
 
-def finding_sentences(answer: ExamAnswer, parts: dict[str, tuple[Part, ...]]) -> list[str]:
+def finding_sentences(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[str]:
     """Say the findings, breast by breast, then view by view."""
     labels = view_labels(answer)
     sentences = [wording.breast_sentence(breast) for breast in answer.decision.breasts]
     for image in hung(answer):
         uid = image.header.sop_instance_uid
         if image.prediction is not None:
-            sentences.append(wording.view_sentence(image, parts.get(uid, ()), label=labels[uid]))
+            sentences.append(wording.view_sentence(image, lesions.get(uid), label=labels[uid]))
     return sentences or ["No view was analysed."]
 
 
-def procedure_sentences(answer: ExamAnswer, parts: dict[str, tuple[Part, ...]]) -> list[str]:
+def procedure_sentences(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[str]:
     """Say how the sizes are meant, what was not used and why, if the exam was complete, and who made the report."""
-    outlined = [i for i in hung(answer) if i.header.sop_instance_uid in parts]
+    outlined = [i for i in hung(answer) if i.header.sop_instance_uid in lesions]
     sentences = list(dict.fromkeys(wording.magnification_sentence(i) for i in outlined))
     sentences += wording.left_out(answer)
     if answer.completeness:

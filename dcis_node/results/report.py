@@ -5,6 +5,8 @@ first five numbers are drawn. So every group is a TID 1410 group with a closed P
 order in which they should be read.
 """
 
+from typing import Any
+
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
@@ -31,29 +33,30 @@ from dcis_node.results.answer import ExamAnswer, ObjectReference, ResultObject, 
 from dcis_node.results.document import sr_document
 from dcis_node.results.hanging import hung, view_labels
 from dcis_node.results.identity import model_line, plain
+from dcis_node.results.lesion import Lesion, Outline
 from dcis_node.results.library import image_library
-from dcis_node.results.parts import Part
 from dcis_node.results.tree import language, observer, text
 
 SERIES_NUMBER = 9002
 KIND = "measurement report"
 
 
-def build_report(answer: ExamAnswer, parts: dict[str, tuple[Part, ...]]) -> ResultObject:
-    """Build the measurement report of an exam in which at least one part was outlined.
+def build_report(answer: ExamAnswer, lesions: dict[str, Lesion]) -> ResultObject:
+    """Build the measurement report of an exam in which at least one view has an outline.
 
     Parameters
     ----------
-    parts
+    lesions
         Of each image (by SOP Instance UID) where something was outlined.
     """
     labels = view_labels(answer)
-    outlined = [i for i in hung(answer) if i.header.sop_instance_uid in parts]
-    groups = [
-        _group(answer, image, part, label=labels[image.header.sop_instance_uid])
-        for image in outlined
-        for part in parts[image.header.sop_instance_uid]
-    ]
+    groups = []
+    for image in hung(answer):
+        lesion = lesions.get(image.header.sop_instance_uid)
+        if lesion is not None:
+            label = labels[image.header.sop_instance_uid]
+            groups.append(_lesion_group(answer, image, lesion, label=label))
+            groups += [_piece_group(answer, image, outline) for outline in lesion.outlines[1:]]
     report = MeasurementReport(
         observation_context=observer(answer),
         procedure_reported=codes.MAMMOGRAPHY,
@@ -75,30 +78,47 @@ def build_report(answer: ExamAnswer, parts: dict[str, tuple[Part, ...]]) -> Resu
     )
 
 
-def _group(
-    answer: ExamAnswer, image: SourceImage, part: Part, *, label: str
+def _lesion_group(
+    answer: ExamAnswer, image: SourceImage, lesion: Lesion, *, label: str
 ) -> PlanarROIMeasurementsAndQualitativeEvaluations:
-    """One part of the lesion: its outline, what it is, its figures, and in words what the figures are not."""
-    header = image.header
+    """Describe the lesion of a view: its largest outline, what it is, its figures, and in words what they are not."""
+    figures = [*_probabilities(answer, image), *_sizes(lesion), *_context(answer, image)]
     group = PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=part.tracking_uid, identifier=part.tracking_id),
-        referenced_region=ImageRegion(
-            graphic_type="POLYLINE",
-            graphic_data=part.outline,
-            source_image=SourceImageForRegion(header.sop_class_uid, header.sop_instance_uid),
-        ),
-        finding_category=codes.ABNORMAL_STRUCTURE,
-        finding_type=codes.CALCIFICATION_CLUSTER,
-        finding_sites=[_site(image)],
-        algorithm_id=_algorithm(answer),
-        measurements=[*_probabilities(answer, image, part), *_sizes(part), *_context(answer, image, part)],
+        **_region(answer, image, lesion.outlines[0]),
+        measurements=figures,
         qualitative_evaluations=_evaluations(answer, image),
     )
     content = group[0].ContentSequence
-    content.extend(text(codes.COMMENT, sentence) for sentence in _comments(answer, image, part, label=label))
+    content.extend(text(codes.COMMENT, sentence) for sentence in _comments(answer, image, lesion, label=label))
     if image.mark is not None:
         content.append(_given_mark(image.mark.source))
     return group
+
+
+def _piece_group(
+    answer: ExamAnswer, image: SourceImage, outline: Outline
+) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+    """Draw a further piece: its outline only, as figures beside every piece would cover the image and each other."""
+    group = PlanarROIMeasurementsAndQualitativeEvaluations(**_region(answer, image, outline))
+    group[0].ContentSequence.append(text(codes.COMMENT, wording.banner(answer)))
+    return group
+
+
+def _region(answer: ExamAnswer, image: SourceImage, outline: Outline) -> dict[str, Any]:
+    header = image.header
+    return {
+        "tracking_identifier": TrackingIdentifier(uid=outline.tracking_uid, identifier=outline.tracking_id),
+        "referenced_region": ImageRegion(
+            graphic_type="POLYLINE",
+            graphic_data=outline.points,
+            source_image=SourceImageForRegion(header.sop_class_uid, header.sop_instance_uid),
+        ),
+        "finding_category": codes.ABNORMAL_STRUCTURE,
+        "finding_type": codes.CALCIFICATION_CLUSTER,
+        # OHIF draws no outline at all as soon as one group has neither a figure nor a site.
+        "finding_sites": [_site(image)],
+        "algorithm_id": _algorithm(answer),
+    }
 
 
 def _number(name: Code, value: float, unit: Code, *, digits: int) -> Measurement:
@@ -106,9 +126,9 @@ def _number(name: Code, value: float, unit: Code, *, digits: int) -> Measurement
     return Measurement(name=name, value=round(float(value), digits), unit=unit)
 
 
-def _probabilities(answer: ExamAnswer, image: SourceImage, part: Part) -> list[Measurement]:
-    """View, breast, threshold: on the first part of a view only, so that the image is not covered with repeats."""
-    if part.number != 1 or image.prediction is None or image.prediction.probability is None:
+def _probabilities(answer: ExamAnswer, image: SourceImage) -> list[Measurement]:
+    """View, breast, threshold."""
+    if image.prediction is None or image.prediction.probability is None:
         return []
     names = codes.of_model(synthetic=answer.model.synthetic)
     figures = [(names.view, image.prediction.probability)]
@@ -119,21 +139,21 @@ def _probabilities(answer: ExamAnswer, image: SourceImage, part: Part) -> list[M
     return [_number(name, 100 * value, codes.PERCENT, digits=2) for name, value in figures]
 
 
-def _sizes(part: Part) -> list[Measurement]:
+def _sizes(lesion: Lesion) -> list[Measurement]:
     """Extent, area, count, as far as they are known."""
     sizes = []
-    if part.long_axis_mm is not None:
-        sizes.append(_number(codes.LONG_AXIS, part.long_axis_mm, codes.MILLIMETRE, digits=2))
-    if part.area_mm2 is not None:
-        sizes.append(_number(codes.AREA, part.area_mm2, codes.SQUARE_MILLIMETRE, digits=2))
-    if part.calcifications is not None:
-        sizes.append(_number(codes.CALCIFICATIONS, part.calcifications, codes.NO_UNITS, digits=0))
+    if lesion.extent_mm is not None:
+        sizes.append(_number(codes.LONG_AXIS, lesion.extent_mm, codes.MILLIMETRE, digits=2))
+    if lesion.area_mm2 is not None:
+        sizes.append(_number(codes.AREA, lesion.area_mm2, codes.SQUARE_MILLIMETRE, digits=2))
+    if lesion.calcifications is not None:
+        sizes.append(_number(codes.CALCIFICATIONS, lesion.calcifications, codes.NO_UNITS, digits=0))
     return sizes
 
 
-def _context(answer: ExamAnswer, image: SourceImage, part: Part) -> list[Measurement]:
-    """Fold spread and patient: stored with the first part of a view, behind what is drawn."""
-    if part.number != 1 or image.prediction is None or image.prediction.probability is None:
+def _context(answer: ExamAnswer, image: SourceImage) -> list[Measurement]:
+    """Fold spread and patient: stored behind what is drawn."""
+    if image.prediction is None or image.prediction.probability is None:
         return []
     names = codes.of_model(synthetic=answer.model.synthetic)
     folds = image.prediction.fold_probabilities
@@ -171,17 +191,13 @@ def _algorithm(answer: ExamAnswer) -> AlgorithmIdentification:
     )
 
 
-def _comments(answer: ExamAnswer, image: SourceImage, part: Part, *, label: str) -> list[str]:
+def _comments(answer: ExamAnswer, image: SourceImage, lesion: Lesion, *, label: str) -> list[str]:
     comments = [wording.banner(answer), wording.magnification_sentence(image)]
-    if part.pieces > 1:
+    if lesion.pieces > 1:
         comments.append(
-            f"{label}: this part collects the {part.pieces} smallest pieces; the outline shows the largest of them, "
-            "the area is that of all, the segmentation shows all."
+            f"{label}: the figures hold for all {lesion.pieces} pieces of the lesion together; "
+            f"{len(lesion.outlines)} are outlined here, all are in the segmentation."
         )
-    if part.number != 1:
-        return comments
-    if part.calcifications is not None:
-        comments.append(f"{label}: calcifications are counted over the whole lesion of the view.")
     comments.append(wording.meaning(answer))
     if image.mark is not None:
         comments.append(wording.given_sentence(image))

@@ -1,4 +1,4 @@
-"""The SEG of one view: BINARY, full rows x columns, one segment, the lesion with all its parts.
+"""The SEG of one view: BINARY, full rows x columns, one segment, the lesion with all its pieces.
 
 One object per view: mammograms have no Frame of Reference, and without one a SEG holds a single source image.
 Explicit VR Little Endian: every PACS takes it; JPEG 2000 of one bit is 250 times smaller and read by few.
@@ -24,7 +24,7 @@ from dcis_node.results.identity import (
     result_uid,
     stand_in,
 )
-from dcis_node.results.parts import Part
+from dcis_node.results.lesion import Lesion
 
 FIRST_SERIES_NUMBER = 9011
 KIND = "segmentation"
@@ -33,14 +33,14 @@ _COLOUR_CIELAB = (59392, 20992, 27136)
 
 
 def build_segmentation(
-    answer: ExamAnswer, image: SourceImage, lesion: Part, *, label: str, number: int
+    answer: ExamAnswer, image: SourceImage, lesion: Lesion, *, label: str, number: int
 ) -> ResultObject:
     """Build the SEG of one view.
 
     Parameters
     ----------
     lesion
-        The first part of this view, whose tracking identifiers the segment shares.
+        Of this view; the segment shares the tracking identifiers of its first outline.
     label
         Name of the view.
     number
@@ -77,7 +77,7 @@ def _description(answer: ExamAnswer) -> str:
     return SYNTHETIC_SHORT if answer.model.synthetic else RESEARCH_USE
 
 
-def _segment(answer: ExamAnswer, image: SourceImage, lesion: Part, *, label: str) -> SegmentDescription:
+def _segment(answer: ExamAnswer, image: SourceImage, lesion: Lesion, *, label: str) -> SegmentDescription:
     model = answer.model
     synthetic = "SYNTHETIC " if model.synthetic else ""
     algorithm = AlgorithmIdentificationSequence(
@@ -94,8 +94,8 @@ def _segment(answer: ExamAnswer, image: SourceImage, lesion: Part, *, label: str
         segmented_property_type=codes.CALCIFICATION_CLUSTER,
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=algorithm,
-        tracking_uid=lesion.tracking_uid,
-        tracking_id=lesion.tracking_id,
+        tracking_uid=lesion.outlines[0].tracking_uid,
+        tracking_id=lesion.outlines[0].tracking_id,
         anatomic_regions=[codes.BREAST],
     )
     side = codes.SIDE.get(image.header.laterality or "")
@@ -121,8 +121,11 @@ def _finish(ds: Dataset, image: SourceImage) -> None:
         index.DimensionOrganizationUID = organization
     shared = ds.SharedFunctionalGroupsSequence[0]
     if "PixelMeasuresSequence" not in shared:
-        # No spacing is stated, and none is made up; but OHIF wants the item.
-        shared.PixelMeasuresSequence = [Dataset()]
+        # No spacing is stated, and none is made up. But OHIF fails on an empty item, so it holds the one value that
+        # means nothing for a projection and from which nothing in the image plane is measured.
+        measures = Dataset()
+        measures.SliceThickness = 1
+        shared.PixelMeasuresSequence = [measures]
     orientation = Dataset()
     # Rows and columns of the image itself, as there is no patient coordinate system.
     orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]

@@ -7,7 +7,7 @@ from dcis_node.model.evidence import BreastDecision, LesionSource, Risk
 from dcis_node.results.answer import ExamAnswer, SourceImage
 from dcis_node.results.hanging import hung, view_labels, view_name
 from dcis_node.results.identity import RESEARCH_USE, SYNTHETIC_MODEL, made_at, model_line, plain
-from dcis_node.results.parts import Part
+from dcis_node.results.lesion import Lesion
 
 SIDES = {"R": "Right breast", "L": "Left breast"}
 
@@ -83,7 +83,7 @@ def flag_sentences(flags: tuple[str, ...]) -> list[str]:
     return [f"Note: {FLAGS.get(flag, plain(flag).replace('_', ' '))}." for flag in flags]
 
 
-def view_sentence(image: SourceImage, parts: tuple[Part, ...], *, label: str) -> str:
+def view_sentence(image: SourceImage, lesion: Lesion | None, *, label: str) -> str:
     """Say what was found in one analysed view, with its figures."""
     prediction = image.prediction
     if prediction is None or prediction.source is LesionSource.NONE:
@@ -95,23 +95,22 @@ def view_sentence(image: SourceImage, parts: tuple[Part, ...], *, label: str) ->
         sentences.append(f"{label}: probability {percent(prediction.probability)}{spread}.")
     else:
         sentences.append(f"{label}: no probability.")
-    sentences.append(_size(parts))
+    sentences.append(_size(lesion))
     if image.mark is not None:
         sentences.append(given_sentence(image))
     return " ".join(sentences)
 
 
-def _size(parts: tuple[Part, ...]) -> str:
-    if not parts:
+def _size(lesion: Lesion | None) -> str:
+    if lesion is None:
         return "Nothing was outlined."
-    pieces = sum(part.pieces for part in parts)
-    facts = [f"Outlined in {pieces} {'piece' if pieces == 1 else 'pieces'}"]
-    areas = [part.area_mm2 for part in parts if part.area_mm2 is not None]
-    axes = [part.long_axis_mm for part in parts if part.long_axis_mm is not None]
-    counts = [part.calcifications for part in parts if part.calcifications is not None]
-    facts += [f"area {sum(areas):.1f} mm2"] if areas else ["no size, as the image states no pixel spacing"]
-    facts += [f"longest axis of a piece {max(axes):.1f} mm"] if axes else []
-    facts += [f"{sum(counts)} calcifications counted"] if counts else []
+    facts = [f"Outlined in {lesion.pieces} {'piece' if lesion.pieces == 1 else 'pieces'}"]
+    if lesion.area_mm2 is None or lesion.extent_mm is None:
+        facts.append("no size, as the image states no pixel spacing")
+    else:
+        facts += [f"extent {lesion.extent_mm:.1f} mm", f"area {lesion.area_mm2:.1f} mm2"]
+    if lesion.calcifications is not None:
+        facts.append(f"{lesion.calcifications} calcifications counted")
     return ", ".join(facts) + "."
 
 

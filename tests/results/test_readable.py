@@ -79,8 +79,8 @@ def test_each_breast_and_each_view_has_its_sentence():
     assert "Right breast: probability 62.0 % (mean of CC and MLO), at or above the threshold." in text
     assert "Left breast: no calcifications found." in text
     assert (
-        "R CC: probability 60.0 % (folds 53.0 % to 66.0 %). Outlined in 1 piece, area 5.0 mm2, "
-        "longest axis of a piece 3.2 mm, 14 calcifications counted."
+        "R CC: probability 60.0 % (folds 53.0 % to 66.0 %). Outlined in 1 piece, extent 3.2 mm, "
+        "area 5.0 mm2, 14 calcifications counted."
     ) in text
     assert "L MLO: no calcifications found." in text
 

@@ -39,6 +39,8 @@ from tests.results.reading import (
     whole_text,
 )
 
+PIECES = mask_of((5, 5, 12, 12), (40, 40, 60, 60), (80, 10, 100, 30))
+
 
 def report_of(*args, **changed):
     return measurements(results_of(*args, **changed))
@@ -71,7 +73,7 @@ def test_the_outline_lies_on_the_known_pixels_closed():
 
 
 def test_every_measurement_group_has_a_region_and_a_tracking_identifier_of_its_own():
-    pieces = image(mask=mask_of((5, 5, 9, 9), (40, 40, 60, 60), (80, 10, 100, 30)))
+    pieces = image(mask=PIECES)
     found = groups(report_of([pieces]))
     assert len(found) == 3
     assert len({tracking(group)[1] for group in found}) == 3
@@ -121,14 +123,21 @@ def test_an_uncounted_lesion_has_no_count():
     assert "111038" not in numbers(groups(report_of([uncounted]))[0])
 
 
-def test_further_pieces_have_sizes_but_do_not_repeat_the_probabilities():
-    ds = report_of([image(mask=mask_of((5, 5, 9, 9), (40, 40, 60, 60)))])
-    assert set(numbers(groups(ds)[1])) == {"103339001", "42798000"}
+def test_further_pieces_are_outlined_without_figures_that_would_cover_each_other():
+    first, *further = groups(report_of([image(mask=PIECES)]))
+    assert numbers(first)["42798000"] == pytest.approx(8.49)
+    assert [region(group)[0][0].tolist() for group in further] == [[10, 80], [5, 5]]
+    assert [numbers(group) for group in further] == [{}, {}]
 
 
-def test_collected_pieces_are_told():
-    ds = report_of([image(mask=mask_of(*[(10 * i, 5, 10 * i + 9 - i // 2, 12) for i in range(9)]))])
-    assert "collects the 5 smallest pieces" in whole_text(ds)
+def test_every_group_has_a_site_as_one_without_any_label_makes_ohif_draw_nothing():
+    for group in groups(report_of([image(mask=PIECES)])):
+        assert "363698007" in {name(i).CodeValue for i in group.ContentSequence}
+
+
+def test_the_figures_of_a_lesion_in_pieces_are_said_to_be_of_all():
+    said = whole_text(report_of([image(mask=PIECES)]))
+    assert "R CC: the figures hold for all 3 pieces of the lesion together; 3 are outlined here" in said
 
 
 @pytest.mark.parametrize(("decision", "code"), [(HIGH, "ABOVETHR"), (LOW, "BELOWTHR")])
