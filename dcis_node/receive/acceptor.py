@@ -19,7 +19,7 @@ from pynetdicom.transport import AddressInformation, AssociationServer
 from dcis_node.config import ReceiveSettings
 from dcis_node.mammogram.storage_classes import ACCEPTED_SOP_CLASSES, ACCEPTED_TRANSFER_SYNTAXES, UNCOMPRESSED
 from dcis_node.receive.admission import judge_association, may_connect
-from dcis_node.receive.association import NodeAssociation
+from dcis_node.receive.association import ABORT_SECONDS, NodeAssociation
 from dcis_node.receive.sink import Sink
 from dcis_node.receive.store import InstanceStore, Sender, where
 from dcis_node.receive.transport import DeadlineSocket
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 VERIFICATION = "1.2.840.10008.1.1"  # PS3.4 A.4
 POLL_SECONDS = 0.1
-# How long an aborted association has to end before its connection is shut.
-ABORT_SECONDS = 2.0
 # Connections that have not asked for an association yet; a newcomer displaces the oldest.
 MOST_PENDING = 64
 # The kernel asks a peer that is silent for a minute, and gives it up after another.
@@ -128,7 +126,6 @@ class Acceptor(AssociationServer):
             ),
             on_end=self._on_end,
         )
-        association._server = self  # noqa: SLF001 -- it closes the connection at the end
         association.set_socket(self._deadline_socket(association, request))
         association.acceptor.maximum_length = self.ae.maximum_pdu_size
         association.acceptor.ae_title = self.ae_title

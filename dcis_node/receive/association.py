@@ -21,6 +21,8 @@ from dcis_node.receive.store import Sender, where
 
 log = logging.getLogger(__name__)
 
+# How long an aborted association has to end before its connection is shut.
+ABORT_SECONDS = 2.0
 # PS3.8 9.3.8: from the service provider, invalid PDU parameter value.
 A_ABORT = struct.pack(">BBLBBBB", 0x07, 0, 4, 0, 0, 2, 6)
 
@@ -77,6 +79,10 @@ class NodeAssociation(Association):
         try:
             super().run_reactor()
         finally:
+            # The thread that writes may still have an A-ABORT to send; then the connection goes in any case.
+            with contextlib.suppress(RuntimeError):  # the machine had no thread left for it
+                self.dul.join(ABORT_SECONDS)
+            self._close()
             self._streaming.close()
             self._on_end(self)
 
@@ -110,6 +116,12 @@ class NodeAssociation(Association):
             self.drop()
         elif not self._sent_abort:
             threading.Thread(target=self.abort, name=f"abort-{self.number}", daemon=True).start()
+
+    def _close(self) -> None:
+        connection = self._connection()
+        if connection is not None:
+            self.drop()
+            connection.close()
 
     def _connection(self) -> socket.socket | None:
         return self.dul.socket.socket if self.dul.socket else None

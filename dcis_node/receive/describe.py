@@ -1,7 +1,5 @@
 """From a header to what the index keeps of it."""
 
-import re
-
 from pydicom import Dataset
 
 from dcis_node.mammogram.eligibility import judge
@@ -51,7 +49,7 @@ def describe(header: Dataset, *, sha256: str, size_bytes: int, calling_aet: str)
         size_bytes=size_bytes,
         patient_id=_text(header, "PatientID"),
         issuer=_text(header, "IssuerOfPatientID"),
-        study_date=_date(facts.study_date),
+        study_date=facts.study_date,
         eligible=eligibility.eligible,
         reason=eligibility.reason.value,
         is_image=facts.kind is not ImageKind.NOT_AN_IMAGE,
@@ -65,7 +63,3 @@ def _text(header: Dataset, keyword: str) -> str:
     value = header.get(keyword)
     # PostgreSQL takes no NUL in text.
     return "" if value is None else str(value).replace("\0", "").strip()
-
-
-def _date(text: str) -> str:
-    return text if re.fullmatch(r"[0-9]{8}", text) else ""

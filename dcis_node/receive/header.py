@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import pydicom
 from pydicom import Dataset
@@ -38,15 +38,14 @@ def read_part(path: Path) -> Dataset:
     HeaderError
         The bytes are no DICOM header, or exceed a limit. The text has no value of the object.
     """
-    try:
-        with path.open("rb") as file, quiet():
-            reader = _Bounded(file)
+    with path.open("rb") as file, quiet():
+        reader = _Bounded(file)
+        try:
             # pydicom reads what it is given with read, seek and tell only.
             return pydicom.dcmread(reader, stop_before_pixels=True, defer_size=DEFER_BYTES)
-    except HeaderError:
-        raise
-    except Exception as error:  # noqa: BLE001 -- whatever pydicom makes of hostile bytes, RecursionError among it
-        raise HeaderError(UNREADABLE, f"header cannot be read ({type(error).__name__})") from None
+        except Exception as error:  # noqa: BLE001 -- whatever pydicom makes of hostile bytes, RecursionError among it
+            text = reader.fault or f"header cannot be read ({type(error).__name__})"
+            raise HeaderError(UNREADABLE, text) from None
 
 
 @contextmanager
@@ -57,30 +56,24 @@ def quiet() -> Iterator[None]:
         yield
 
 
-class _Bounded(io.RawIOBase):
-    """A file that gives only so many bytes in so many reads."""
+class _Bounded:
+    """A file that gives only so many bytes in so many reads; `fault` says what was exceeded."""
 
     def __init__(self, file: BinaryIO) -> None:
-        super().__init__()
+        self.fault = ""
         self._file = file
         self._bytes_left = MOST_HEADER_BYTES
         self._reads_left = MOST_READS
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
     def read(self, size: int = -1) -> bytes:
         self._reads_left -= 1
         if self._reads_left < 0:
-            raise HeaderError(UNREADABLE, f"header has more than {MOST_READS // 2} elements")
+            self._refuse(f"header has more than {MOST_READS // 2} elements")
         if size < 0 or size > self._bytes_left:
             # One byte more tells a header that is too long from one that merely claims to be.
             data = self._file.read(self._bytes_left + 1)
             if len(data) > self._bytes_left:
-                raise HeaderError(UNREADABLE, f"header is longer than {MOST_HEADER_BYTES} bytes")
+                self._refuse(f"header is longer than {MOST_HEADER_BYTES} bytes")
         else:
             data = self._file.read(size)
         self._bytes_left -= len(data)
@@ -88,6 +81,10 @@ class _Bounded(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return self._file.seek(offset, whence)
+
+    def _refuse(self, fault: str) -> NoReturn:
+        self.fault = fault
+        raise OSError(fault)
 
     def tell(self) -> int:
         return self._file.tell()

@@ -3,6 +3,7 @@
 Uses private names of pynetdicom: see `dcis_node.receive.dimse`.
 """
 
+import contextlib
 import select
 import socket
 import time
@@ -96,6 +97,14 @@ class DeadlineSocket(AssociationSocket):
             self._type = data[0]
         self._at_header = False
         return data
+
+    def _shutdown_socket(self) -> None:
+        """Close the connection in any case; pynetdicom leaves it open where the peer has reset it."""
+        connection = self.socket
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
     def _fill(self, view: memoryview) -> int:
         done = 0

@@ -1,4 +1,5 @@
 import logging
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -21,11 +22,19 @@ SHORT = {
 }
 
 
+@pytest.fixture(scope="session")
+def empty_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of today's schema, to be copied: making one costs more than most of these tests."""
+    path = tmp_path_factory.mktemp("empty") / "index.sqlite"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path / 'index.sqlite'}"
-    upgrade(url)
-    database = open_database(url)
+def db(tmp_path: Path, empty_index: Path) -> Iterator[Database]:
+    path = tmp_path / "index.sqlite"
+    shutil.copy(empty_index, path)
+    database = open_database(f"sqlite:///{path}")
     yield database
     database.close()
 
@@ -38,8 +47,8 @@ def files(tmp_path: Path) -> FileStore:
 @pytest.fixture
 def start(db: Database, files: FileStore, caplog) -> Iterator[Callable[..., Receiver]]:
     """Start a receiver with settings changed; ended with the test."""
+    caplog.set_level(logging.CRITICAL, logger="pynetdicom")  # as operate.logs has it
     caplog.set_level(logging.INFO, logger="dcis_node")
-    caplog.set_level(logging.CRITICAL, logger="pynetdicom")
     running: list[contextmanager] = []
 
     def start_one(*, grace_seconds: float = 1.0, owner: str = "receive-1", **settings: object) -> Receiver:

@@ -133,11 +133,14 @@ def associated(
         *(build_context(sop_class, syntax) for sop_class, syntax in offered),
     ]
     association = entity.associate(address, port, ae_title=called)
+    connection = association.dul.socket.socket
     try:
         yield association
     finally:
         if association.is_established:
             association.release()
+        if connection is not None:
+            connection.close()  # pynetdicom leaves a connection open that was reset
 
 
 def send(port: int, *datasets: Dataset, calling: str = "PACS") -> list[int | None]:

@@ -133,6 +133,12 @@ def test_an_index_that_crossed_a_fork_is_refused(db: Database) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
 
 
+def test_another_process_is_known_by_its_number(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.database.os.getpid", lambda: -1)
+    with pytest.raises(StorageError, match="before a fork"), db.write():
+        pass
+
+
 def test_index_and_folder_are_for_this_user_only(db: Database, url: str) -> None:
     file = Path(url.removeprefix("sqlite:///"))
     assert file.stat().st_mode & 0o777 == 0o600

@@ -1,9 +1,10 @@
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
 from storage.database import Database
@@ -274,6 +275,14 @@ def test_only_the_open_associations_of_an_owner_are_closed_for_it(db: Database) 
     assert [get(db, Association, row).closed_at for row in (mine, done, yours)] == [9.0, 2.0, None]
 
 
+@pytest.fixture(scope="module")
+def memory() -> Iterator[Engine]:
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
 @given(
     arrivals=st.lists(
         st.builds(
@@ -295,10 +304,8 @@ def test_only_the_open_associations_of_an_owner_are_closed_for_it(db: Database) 
     )
 )
 @settings(max_examples=60, deadline=None)
-def test_whatever_arrives_no_exam_mixes_patients_and_no_uid_is_used_twice(arrivals) -> None:
-    engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
-    with Session(engine) as session:
+def test_whatever_arrives_no_exam_mixes_patients_and_no_uid_is_used_twice(memory: Engine, arrivals) -> None:
+    with Session(memory) as session:
         outcomes = [record_instance(session, received, now=1.0).outcome for received in arrivals]
         owners = {
             received.sop_instance_uid: received.patient_id
@@ -310,7 +317,7 @@ def test_whatever_arrives_no_exam_mixes_patients_and_no_uid_is_used_twice(arriva
             .join(Exam, Exam.id == Instance.exam_id)
             .join(Patient, Patient.id == Exam.patient_id)
         ).all()
-    engine.dispose()
+        session.rollback()
 
     assert dict(tuple(row) for row in rows) == owners
     assert outcomes.count("new") == len({received.sop_instance_uid for received in arrivals})
