@@ -120,7 +120,12 @@ def write_bundle(folder: Path, folds: Sequence[Weights], *, settings: Mapping[st
         for name, blob in blobs.items()
     ]
     listed = {**settings, "weights": [file.model_dump() for file in files]}
-    manifest = parse_manifest(json.dumps(listed, default=_plain, allow_nan=False).encode())
+    try:
+        text = json.dumps(listed, default=_plain, allow_nan=False)
+    except ValueError as error:
+        msg = "a bundle's figures and record must be finite numbers"
+        raise BundleError(msg) from error
+    manifest = parse_manifest(text.encode())
     for name, blob in blobs.items():
         (folder / name).write_bytes(blob)
     text = json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True, allow_nan=False)

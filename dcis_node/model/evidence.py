@@ -38,7 +38,8 @@ class Candidate:
     area_px
         Pixels of the component in the full image.
     summed_probability
-        Sum of the lesion probability over the component; candidates are ranked by it.
+        Sum of the lesion probability over the component. Candidates are ranked by it, or by calcifications times mean
+        probability, as the bundle says.
     calcifications
         Individual calcifications counted inside, or None where the network does not tell them apart.
     """

@@ -11,6 +11,7 @@ from torch import Tensor
 from dcis_node.model.bundle import Bundle
 from dcis_node.model.device import has_fast_bfloat16
 from dcis_node.model.evidence import Candidate, LesionSource, ViewPrediction
+from dcis_node.model.fuse import fuse_norms
 from dcis_node.model.localise import Component, outline, sweep
 from dcis_node.model.network import UNet
 from dcis_node.model.preprocess import Grid, average, highest, input_grid
@@ -151,7 +152,7 @@ class Ensemble:
     def _build(self, weights: object) -> UNet:
         network = UNet(self.bundle.network)
         network.load_state_dict(weights)  # type: ignore[arg-type]
-        return network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        return fuse_norms(network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def _crop(
         self, seen: NDArray[np.float32], centre: tuple[float, float]

@@ -133,6 +133,11 @@ def test_a_manifest_that_is_no_manifest_is_refused(make_bundle, folder, text):
         load_bundle(folder)
 
 
+def test_a_figure_that_is_no_number_is_refused(make_bundle):
+    with pytest.raises(BundleError, match="finite"):
+        make_bundle(figures={"auc": float("nan")})
+
+
 def test_a_bundle_is_never_overwritten(make_bundle):
     make_bundle()
     with pytest.raises(BundleError, match="must be empty"):
