@@ -31,6 +31,8 @@ VERIFICATION = "1.2.840.10008.1.1"  # PS3.4 A.4
 POLL_SECONDS = 0.1
 # Connections that have not asked for an association yet; a newcomer displaces the oldest.
 MOST_PENDING = 64
+# Classes named in one line of the log; some senders offer every class there is.
+MOST_NAMED = 8
 # The kernel asks a peer that is silent for a minute, and gives it up after another.
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 6))
 
@@ -233,9 +235,15 @@ def _log_opened(association: NodeAssociation) -> None:
         sender.calling_aet,
         sender.address,
     )
-    for context in association.rejected_contexts:
-        log.warning(
-            "event=context_refused association=%d sop_class=%r text='class or transfer syntax is not accepted'",
+    accepted = {str(context.abstract_syntax) for context in association.accepted_contexts}
+    refused = sorted({str(context.abstract_syntax) for context in association.rejected_contexts} - accepted)
+    if refused:
+        log.log(
+            logging.INFO if accepted else logging.WARNING,
+            "event=classes_refused association=%d accepted=%d refused=%d text='not accepted, or in no transfer syntax "
+            "that we take' classes=%s",
             sender.number,
-            str(context.abstract_syntax),
+            len(accepted),
+            len(refused),
+            ",".join(repr(uid) for uid in refused[:MOST_NAMED]) + (",..." if len(refused) > MOST_NAMED else ""),
         )

@@ -120,7 +120,7 @@ def associated(
     calling: str = "PACS",
     called: str = AET,
     contexts: tuple[tuple[str, str], ...] = (),
-    address: str = "127.0.0.1",
+    echo: bool = True,
 ) -> Iterator[Association]:
     """Associate as an SCU that offers what the data sets need, and echo; released or aborted at the end."""
     entity = AE(ae_title=calling)
@@ -129,10 +129,10 @@ def associated(
         dict.fromkeys((str(ds.SOPClassUID), str(ds.file_meta.TransferSyntaxUID)) for ds in datasets)
     )
     entity.requested_contexts = [
-        build_context(VERIFICATION),
+        *([build_context(VERIFICATION)] if echo else []),
         *(build_context(sop_class, syntax) for sop_class, syntax in offered),
     ]
-    association = entity.associate(address, port, ae_title=called)
+    association = entity.associate("127.0.0.1", port, ae_title=called)
     connection = association.dul.socket.socket
     try:
         yield association

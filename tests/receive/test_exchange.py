@@ -1,5 +1,6 @@
 """What peers that keep to the protocol meet, by real associations."""
 
+import logging
 import socket
 import threading
 
@@ -64,7 +65,19 @@ def test_an_unknown_class_is_refused_alone_and_noted(receiver: Receiver, caplog)
     with associated(receiver.port, contexts=offered) as association:
         assert association.send_c_store(image()).Status == 0x0000
         assert [context.abstract_syntax for context in association.rejected_contexts] == [unknown]
-    assert f"event=context_refused association=1 sop_class='{unknown}'" in caplog.text
+    [record] = [record for record in caplog.records if "event=classes_refused" in record.getMessage()]
+    assert record.levelno == logging.INFO
+    assert "accepted=2 refused=1 " in record.getMessage()
+    assert record.getMessage().endswith(f"classes='{unknown}'")
+
+
+def test_a_peer_of_which_no_class_is_taken_is_warned_of_in_one_line(receiver: Receiver, caplog) -> None:
+    offered = tuple((f"1.2.840.10008.5.1.4.1.1.481.{number}", ExplicitVRLittleEndian) for number in range(1, 21))
+    with associated(receiver.port, contexts=offered, echo=False) as association:
+        assert association.accepted_contexts == []
+    [record] = [record for record in caplog.records if "event=classes_refused" in record.getMessage()]
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().endswith("'1.2.840.10008.5.1.4.1.1.481.16',...")
 
 
 def test_a_resend_is_answered_with_success_and_makes_no_second_instance(receiver: Receiver, caplog) -> None:
