@@ -55,16 +55,20 @@ def serve(
     ------
     StorageError
         The index cannot be written at the start or the end.
+    RuntimeError
+        Connections are not accepted any more: the process has to be started anew.
     """
     swept = files.sweep_incoming()
     with db.write() as session:
         closed = close_associations_of(session, owner, now=clock())
     store = InstanceStore(db=db, files=files, owner=owner, merge_same_day=merge_same_day, clock=clock)
     acceptor = Acceptor(listener, settings=settings, aet=aet, store=store)
-    accepting = threading.Thread(target=acceptor.serve_forever, args=(POLL_SECONDS,), name="accept", daemon=True)
+    accepting = threading.Thread(target=_accept, args=(acceptor,), name="accept", daemon=True)
     accepting.start()
     log.info("event=receiver_started owner=%s parts_swept=%d associations_closed=%d", owner, swept, closed)
-    stop.wait()
+    while accepting.is_alive() and not stop.wait(POLL_SECONDS):
+        pass
+    died = not stop.is_set()
     acceptor.leave()
     accepting.join()
     acceptor.finish(grace_seconds)
@@ -72,3 +76,13 @@ def serve(
     with db.write() as session:
         close_associations_of(session, owner, now=clock())
     log.info("event=receiver_left owner=%s", owner)
+    if died:
+        msg = "the accepting thread ended by itself"
+        raise RuntimeError(msg)
+
+
+def _accept(acceptor: Acceptor) -> None:
+    try:
+        acceptor.serve_forever(POLL_SECONDS)
+    except Exception:
+        log.exception("event=accepting_failed")

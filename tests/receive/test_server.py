@@ -145,6 +145,19 @@ def test_who_asks_while_the_node_leaves_is_told_to_come_again(listener, db: Data
     acceptor.server_close()
 
 
+def test_a_receiver_that_accepts_no_more_ends_so_that_it_is_started_anew(
+    listener, db: Database, files: FileStore, monkeypatch, caplog
+) -> None:
+    def broken(_: Acceptor) -> None:
+        raise OSError("broken")
+
+    monkeypatch.setattr(Acceptor, "service_actions", broken)
+    named = {"settings": ReceiveSettings(), "aet": AET, "db": db, "files": files, "owner": "receive-1"}
+    with pytest.raises(RuntimeError, match="ended by itself"):
+        serve(listener, **named, merge_same_day=True, stop=threading.Event())
+    assert "event=accepting_failed" in caplog.text
+
+
 def test_who_connects_while_the_node_leaves_is_not_taken(listener, db: Database, files: FileStore) -> None:
     store = InstanceStore(db=db, files=files, owner="receive-1")
     acceptor = Acceptor(listener, settings=ReceiveSettings(), aet=AET, store=store)
