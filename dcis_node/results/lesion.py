@@ -10,8 +10,8 @@ from dcis_node.results.answer import ModelIdentity, SourceImage
 from dcis_node.results.identity import derived_uid
 from dcis_node.results.outline import Points, close, long_axis, simplify, trace
 
-# OHIF writes a line of text beside every outline, and these cover each other and the figures. So only the pieces that
-# count are outlined: at most so many, none of less than this share of the largest. The segmentation shows every piece.
+# Specks would hide the outlines that count. So at most so many pieces are outlined, none of less than this share of the
+# largest. The segmentation shows every piece.
 MAX_OUTLINES = 4
 LEAST_SHARE = 0.1
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)

@@ -85,6 +85,7 @@ def _lesion_group(
     figures = [*_probabilities(answer, image), *_sizes(lesion), *_context(answer, image)]
     group = PlanarROIMeasurementsAndQualitativeEvaluations(
         **_region(answer, image, lesion.outlines[0]),
+        finding_sites=[_site(image)],
         measurements=figures,
         qualitative_evaluations=_evaluations(answer, image),
     )
@@ -98,7 +99,10 @@ def _lesion_group(
 def _piece_group(
     answer: ExamAnswer, image: SourceImage, outline: Outline
 ) -> PlanarROIMeasurementsAndQualitativeEvaluations:
-    """Draw a further piece: its outline only, as figures beside every piece would cover the image and each other."""
+    """Draw a further piece: its outline only, as OHIF's texts beside every piece would cover those of the lesion.
+
+    It has no finding site either, since OHIF would write that.
+    """
     group = PlanarROIMeasurementsAndQualitativeEvaluations(**_region(answer, image, outline))
     group[0].ContentSequence.append(text(codes.COMMENT, wording.banner(answer)))
     return group
@@ -115,8 +119,6 @@ def _region(answer: ExamAnswer, image: SourceImage, outline: Outline) -> dict[st
         ),
         "finding_category": codes.ABNORMAL_STRUCTURE,
         "finding_type": codes.CALCIFICATION_CLUSTER,
-        # OHIF draws no outline at all as soon as one group has neither a figure nor a site.
-        "finding_sites": [_site(image)],
         "algorithm_id": _algorithm(answer),
     }
 
