@@ -114,11 +114,12 @@ def _cohort(record: dict[str, Any]) -> str:
     fit = record["plan"]["fit"]
     joint = fit["joint"]
     return (
-        f"Phantom patients, no one in two groups: {sizes['pretraining']} for the segmentation that all folds start "
-        f"from, {sizes['training']} for the folds (each a random, stratified 80/20 split of them), "
+        f"Phantom patients, no one in two groups: {sizes['pretraining']} for the network that all folds start from, "
+        f"{sizes['training']} for the folds (each a random, stratified 80/20 split of them), "
         f"{sizes['calibration']} for calibration, operating point and localisation settings, {sizes['test']} for the "
-        f"test ({sizes['whole_test']} of them as whole exams). Two lesion views each, and regions without a lesion "
-        f"({sizes['negatives_per_patient']} per patient).\n\n"
+        f"test ({sizes['whole_test']} of them as whole exams). Two lesion views each, and "
+        f"{sizes['pretraining_negatives']} and {sizes['training_negatives']} regions of healthy breasts in the first "
+        f"two groups.\n\n"
         f"Stages: {record['stages']}. Joint stage: {joint['steps']} steps of {joint['batch']} crops of "
         f"{fit['train_crop_px']} pixels, a share of {joint['segmented_share']} of them through the decoder; losses as "
         f"the paper (focal, top-k cross entropy), the focal one weighted {joint['classification_weight']}. "

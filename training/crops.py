@@ -7,7 +7,7 @@ mammogram package knows, now or later, can be drawn at random for the price of a
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BufferedWriter
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +42,8 @@ class Region:
         (first, end) rows of the display tables that belong to it.
     chosen_display
         Which of them the node would take, counted from `first`.
+    file
+        Which of the store's files holds it; 0 but in joined stores.
     """
 
     view: CohortView
@@ -52,6 +54,7 @@ class Region:
     offset: int
     displays: tuple[int, int]
     chosen_display: int
+    file: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,20 +67,22 @@ class CropStore:
         One row per region.
     tables
         (displays, values) float32 in [0, 1].
+    stored_files, label_files
+        Flat memory-mapped pixels; a region says which file and where.
     """
 
     regions: tuple[Region, ...]
     tables: NDArray[np.float32]
-    _stored: NDArray[np.uint16]
-    _labels: NDArray[np.uint8]
+    stored_files: tuple[NDArray[np.uint16], ...]
+    label_files: tuple[NDArray[np.uint8], ...]
 
     def stored(self, index: int) -> NDArray[np.uint16]:
         """Give a region's stored pixels, (rows, columns) uint16, memory-mapped."""
-        return self._shape(self._stored, index)
+        return self._shape(self.stored_files, index)
 
     def labels(self, index: int) -> NDArray[np.uint8]:
         """Give a region's labels, (rows, columns) uint8: 0 background, 1 lesion region, 2 calcification."""
-        return self._shape(self._labels, index)
+        return self._shape(self.label_files, index)
 
     def displays(self, index: int) -> int:
         """Give how many display transforms a region has."""
@@ -97,8 +102,9 @@ class CropStore:
         shown: NDArray[np.float32] = self._table(index, preprocessing, display)[self.stored(index)[window]]
         return shown
 
-    def _shape(self, flat: NDArray[Any], index: int) -> NDArray[Any]:
+    def _shape(self, files: tuple[NDArray[Any], ...], index: int) -> NDArray[Any]:
         region = self.regions[index]
+        flat = files[region.file]
         end = region.offset + region.rows * region.columns
         return flat[region.offset : end].reshape(region.rows, region.columns)
 
@@ -131,8 +137,29 @@ def open_store(folder: Path) -> CropStore:
     return CropStore(
         tuple(_region(row) for row in rows),
         np.load(folder / _TABLES, allow_pickle=False),
-        np.memmap(folder / _STORED, dtype=np.uint16, mode="r"),
-        np.memmap(folder / _LABELS, dtype=np.uint8, mode="r"),
+        (np.memmap(folder / _STORED, dtype=np.uint16, mode="r"),),
+        (np.memmap(folder / _LABELS, dtype=np.uint8, mode="r"),),
+    )
+
+
+def join_stores(first: CropStore, second: CropStore) -> CropStore:
+    """Give one store of the regions of two, the first one's first; nothing is copied but the display tables."""
+    longest = max(first.tables.shape[1], second.tables.shape[1])
+    tables = [np.pad(t, ((0, 0), (0, longest - t.shape[1])), mode="edge") for t in (first.tables, second.tables)]
+    places, files = len(first.tables), len(first.stored_files)
+    moved = tuple(
+        replace(
+            region,
+            file=region.file + files,
+            displays=(region.displays[0] + places, region.displays[1] + places),
+        )
+        for region in second.regions
+    )
+    return CropStore(
+        (*first.regions, *moved),
+        np.concatenate(tables),
+        (*first.stored_files, *second.stored_files),
+        (*first.label_files, *second.label_files),
     )
 
 

@@ -16,7 +16,7 @@ from dcis_node.model.localise import Localisation
 from dcis_node.model.network import UNet
 from training import figures, tasks
 from training.calibrate import calibrated_means, fit_calibration
-from training.choose import choose_localisation
+from training.choose import choose_localisation, choose_threshold
 from training.evaluate import by_patient
 from training.fit import load_weights
 from training.plan import DemoPlan
@@ -68,7 +68,8 @@ def make_demo_bundle(
         Task("given-test", tasks.judge_given, (run, "test", "candidate"), {}),
         *(_part(f"found-{i}", tasks.judge_exams, run, "candidate", i, shares) for i in parts),
     )
-    held_out = figures.held_out(run, threshold=settings["threshold"], parts=shares)
+    outline_from = settings["localisation"].threshold
+    held_out = figures.held_out(run, threshold=settings["threshold"], outline_from=outline_from, parts=shares)
     record = {**settings["training"], "chosen_on_calibration": chosen, "folds": tasks.read_folds(run)}
     return write_bundle(out, folds, settings={**settings, "figures": held_out, "training": record})
 
@@ -108,16 +109,19 @@ def _settings(run: Run, version: str) -> dict[str, Any]:
             "seed": run.seed,
             "plan": run.plan.to_json(),
             "software": {"dcis-node": dcis_node.__version__, "torch": torch.__version__, "numpy": np.__version__},
-            "stages": "segmentation pre-trained once on patients that stand in no fold; then in each fold a short "
-            "segmentation stage and the joint stage from a fresh classification branch",
+            "stages": "segmentation, then segmentation and classification, pre-trained once on patients that train in "
+            "every fold and validate in none; then in each fold a short segmentation stage and the joint stage from a "
+            "fresh classification branch",
         },
     }
 
 
 def _calibrate(run: Run, settings: dict[str, Any], *, parts: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Choose calibration, operating point and localisation on the calibration group."""
-    localisation, reached = choose_localisation(tasks.read_swept(run, parts=parts))
-    _, raw, labels = by_patient(tasks.read_given(run, "calibration"))
+    given = tasks.read_given(run, "calibration")
+    outline_from = choose_threshold(given)
+    localisation, reached = choose_localisation(tasks.read_swept(run, parts=parts), threshold=outline_from)
+    _, raw, labels = by_patient(given)
     calibration = fit_calibration(raw, labels)
     threshold = round(operating_point(labels, calibrated_means(raw, calibration)), 4)
     chosen = {

@@ -14,6 +14,9 @@ from training.plan import FitPlan
 from training.sampling import plain_crop
 from training.statistics import dice
 
+# Lesion probabilities from which a pixel may be outlined; which, is chosen on calibration patients.
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
+
 # A candidate is the true lesion if its centre lies on it or as near as calcifications of one cluster are joined.
 HIT_REACH_MM = 3.0
 
@@ -28,15 +31,15 @@ class GivenView:
         1 high, 0 low, -1 outside the scenario.
     probabilities
         Each fold's.
-    dice
-        Of the outlined lesion region with the true one, over the crop.
+    dices
+        Overlap of the outlined lesion region with the true one over the crop, at each of `THRESHOLDS`.
     """
 
     patient: str
     view: str
     label: int
     probabilities: tuple[float, ...]
-    dice: float
+    dices: tuple[float, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Give plain values."""
@@ -51,9 +54,9 @@ def judge_regions(ensemble: Ensemble, store: CropStore, *, plan: FitPlan, scenar
             continue
         crop, labels = plain_crop(store, index, plan=plan, size_px=size)
         foreground, probabilities = ensemble.judge_crop(crop)
-        outlined = foreground.sum(axis=0) >= ensemble.bundle.manifest.localisation.threshold
-        score = dice(outlined, labels > 0)
-        yield GivenView(view.patient, view.view, label(view, scenario), probabilities, score)
+        lesion = foreground.sum(axis=0)
+        scores = tuple(dice(lesion >= threshold, labels > 0) for threshold in THRESHOLDS)
+        yield GivenView(view.patient, view.view, label(view, scenario), probabilities, scores)
 
 
 def by_patient(views: Sequence[GivenView]) -> tuple[list[str], list[NDArray[np.float64]], list[int]]:

@@ -6,26 +6,29 @@ from typing import Any
 import numpy as np
 
 from training import tasks
-from training.evaluate import FoundView, GivenView, by_patient, summarise_found
+from training.evaluate import THRESHOLDS, FoundView, GivenView, by_patient, summarise_found
 from training.statistics import auroc, brier, confusion, expected_calibration_error, rounded
 from training.tasks import Run
 
 
-def held_out(run: Run, *, threshold: float, parts: int) -> dict[str, Any]:
+def held_out(run: Run, *, threshold: float, outline_from: float, parts: int) -> dict[str, Any]:
     """Give all figures of the test group, which chose nothing."""
     found = tasks.read_found(run, parts=parts)
     return {
         "data": "synthetic phantoms, held out; never a clinical figure",
-        "given_lesion": given_figures(tasks.read_given(run, "test"), threshold=threshold, seed=run.seed),
+        "given_lesion": given_figures(
+            tasks.read_given(run, "test"), threshold=threshold, outline_from=outline_from, seed=run.seed
+        ),
         "found_lesion": found_figures(found, threshold=threshold, seed=run.seed),
     }
 
 
-def given_figures(views: Sequence[GivenView], *, threshold: float, seed: int) -> dict[str, Any]:
+def given_figures(views: Sequence[GivenView], *, threshold: float, outline_from: float, seed: int) -> dict[str, Any]:
     """Give what is reached round the true lesion: per patient, and the outline per view."""
     _, raw, labels = by_patient(views)
     means = [float(values.mean()) for values in raw]
-    overlaps = [view.dice for view in views]
+    place = THRESHOLDS.index(outline_from)
+    overlaps = [view.dices[place] for view in views]
     folds = [auroc(labels, [float(v[:, i].mean()) for v in raw], seed=seed, samples=50).value for i in _folds(raw)]
     return {
         "patients": len(labels),

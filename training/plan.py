@@ -48,6 +48,8 @@ class FitPlan:
         Side of the training crop in input pixels. The paper takes 1024 stored ones; 256 of 0.14 mm are half of that
         side, one core sees twenty times the images, and a batch-norm network with a global maximum carries over to
         larger crops.
+    pretraining
+        Stages one after the other, each with its own warm-up: a restart of the learning rate.
     class_weights
         Pixel loss by class: background, lesion region, calcification.
     topk_fraction, focal_gamma
@@ -58,7 +60,7 @@ class FitPlan:
     preprocessing: Preprocessing
     augmentation: Augmentation
     train_crop_px: int
-    pretraining: Stage
+    pretraining: tuple[Stage, ...]
     segmentation: Stage
     joint: Stage
     class_weights: tuple[float, ...] = (1.0, 1.0, 3.0)
@@ -78,24 +80,25 @@ class CohortSizes:
     Parameters
     ----------
     pretraining
-        For the segmentation that all folds start from; in no fold, so it says nothing of their validation.
+        For the network that all folds start from. They train in every fold and validate in none.
     training
         Split into five 80/20 folds.
     calibration
         Choose calibration, operating point and localisation settings.
     test
         Held out; choose nothing.
-    negatives_per_patient
-        Crops without a lesion for each patient of the first two groups.
+    pretraining_negatives, training_negatives
+        Regions of healthy breasts, at most one per patient.
     whole_calibration, whole_test
         Whole four-view exams among the last two groups, for the localisation.
     """
 
-    pretraining: int = 400
+    pretraining: int = 1000
     training: int = 500
     calibration: int = 150
     test: int = 200
-    negatives_per_patient: float = 0.5
+    pretraining_negatives: int = 200
+    training_negatives: int = 250
     whole_calibration: int = 10
     whole_test: int = 20
 
@@ -116,21 +119,22 @@ class DemoPlan:
 
 def demo_plan() -> DemoPlan:
     """Give the plan of the shipped bundle: at most 90 minutes on two free cores."""
+    joint = Stage(
+        steps=320,
+        batch=16,
+        learning_rate=1.5e-3,
+        negative_share=0.08,
+        segmented_share=0.25,
+        classification_weight=8.0,
+    )
     fit = FitPlan(
         network=PRESETS["demo"],
         preprocessing=Preprocessing(input_spacing_mm=0.14, crop_px=512, tile_px=512, overlap_px=64),
         augmentation=Augmentation(noise=0.02),
         train_crop_px=256,
-        pretraining=Stage(steps=520, batch=8, learning_rate=2e-3),
-        segmentation=Stage(steps=20, batch=8, learning_rate=5e-4, warm_up=5),
-        joint=Stage(
-            steps=320,
-            batch=12,
-            learning_rate=1.5e-3,
-            negative_share=0.1,
-            segmented_share=0.25,
-            classification_weight=4.0,
-        ),
+        pretraining=(Stage(steps=520, learning_rate=2e-3), replace(joint, steps=900, learning_rate=2e-3)),
+        segmentation=Stage(steps=10, learning_rate=5e-4, warm_up=5),
+        joint=joint,
         topk_fraction=0.10,
     )
     return DemoPlan(fit=fit)
@@ -141,9 +145,18 @@ def quick_plan() -> DemoPlan:
     plan = demo_plan()
     fit = replace(
         plan.fit,
-        pretraining=replace(plan.fit.pretraining, steps=120),
+        pretraining=tuple(replace(stage, steps=60) for stage in plan.fit.pretraining),
         segmentation=replace(plan.fit.segmentation, steps=5, warm_up=2),
         joint=replace(plan.fit.joint, steps=50, warm_up=10),
     )
-    sizes = CohortSizes(pretraining=80, training=80, calibration=40, test=40, whole_calibration=3, whole_test=4)
+    sizes = CohortSizes(
+        pretraining=80,
+        training=80,
+        pretraining_negatives=20,
+        training_negatives=20,
+        calibration=40,
+        test=40,
+        whole_calibration=3,
+        whole_test=4,
+    )
     return replace(plan, fit=fit, sizes=sizes)

@@ -14,10 +14,9 @@ import torch
 from dcis_node.model.bundle import load_bundle
 from dcis_node.model.network import UNet
 from dcis_node.model.predict import Ensemble
-from training.choose import THRESHOLDS
 from training.cohort import patient_labels
-from training.crops import open_store
-from training.evaluate import FoundView, GivenView, judge_regions
+from training.crops import join_stores, open_store
+from training.evaluate import THRESHOLDS, FoundView, GivenView, judge_regions
 from training.fit import fit_stage, fresh_branch, load_weights, save_weights, validate
 from training.phantoms import Group, make_regions
 from training.plan import DemoPlan
@@ -75,7 +74,7 @@ def make_group(run: Run, group: Group) -> None:
         side_mm = fit.train_crop_px * spacing + 2 * fit.augmentation.shift_mm + 0.2
     else:
         side_mm = fit.preprocessing.crop_px * spacing + 0.2
-    negatives = round(patients * sizes.negatives_per_patient) if learning else 0
+    negatives = {"pretraining": sizes.pretraining_negatives, "training": sizes.training_negatives}.get(group, 0)
     make_regions(
         folder,
         seed=run.seed,
@@ -88,7 +87,7 @@ def make_group(run: Run, group: Group) -> None:
 
 
 def pretrain(run: Run, *, threads: int = 1) -> None:
-    """Train the segmentation that all folds start from, on patients that stand in no fold."""
+    """Train the network that all folds start from, on patients that no fold validates on."""
     if run.weights("pretrained").exists():
         return
     _prepare(run, threads=threads)
@@ -96,17 +95,16 @@ def pretrain(run: Run, *, threads: int = 1) -> None:
     fit = run.plan.fit
     network = UNet(fit.network)
     store = open_store(run.regions("pretraining"))
-    fit_stage(
-        network,
-        store,
-        pools(store, None, run.plan.scenario),
-        fit.pretraining,
-        plan=fit,
-        scenario=run.plan.scenario,
-        seed=run.seed,
-        name="pretraining",
-        log=run.log("pretraining"),
-    )
+    chosen = pools(store, None, run.plan.scenario)
+    for number, stage in enumerate(fit.pretraining, start=1):
+        name = "pretraining" if number == 1 else f"pretraining-{number}"
+        if run.weights(name).exists():
+            load_weights(network, run.weights(name))
+            continue
+        log = run.log("pretraining")
+        scenario = run.plan.scenario
+        fit_stage(network, store, chosen, stage, plan=fit, scenario=scenario, seed=run.seed, name=name, log=log)
+        save_weights(network, run.weights(name))
     save_weights(network, run.weights("pretrained"))
 
 
@@ -117,8 +115,10 @@ def fit_fold(run: Run, number: int, *, threads: int = 1) -> None:
     _prepare(run, threads=threads)
     fit, scenario = run.plan.fit, run.plan.scenario
     fold = run.folds()[number - 1]
-    store = open_store(run.regions("training"))
-    chosen = pools(store, fold.training, scenario)
+    everywhere = open_store(run.regions("pretraining"))
+    store = join_stores(open_store(run.regions("training")), everywhere)
+    patients = {region.view.patient for region in everywhere.regions}
+    chosen = pools(store, [*fold.training, *sorted(patients)], scenario)
     network = UNet(fit.network)
     log = run.log(f"fold-{number}")
     seed = 100 * run.seed + number
@@ -133,8 +133,8 @@ def fit_fold(run: Run, number: int, *, threads: int = 1) -> None:
     fit_stage(network, store, chosen, fit.joint, plan=fit, scenario=scenario, seed=seed, name="joint", log=log)
     save_weights(network, run.weights(f"fold-{number}"))
     figures = validate(network, store, fold.validation, plan=fit, scenario=scenario)
-    patients = {"training_patients": len(fold.training), "validation_patients": len(fold.validation)}
-    _write(run.results(f"fold-{number}"), {**figures, **patients})
+    counts = {"training_patients": len(fold.training) + len(patients), "validation_patients": len(fold.validation)}
+    _write(run.results(f"fold-{number}"), {**figures, **counts})
 
 
 def judge_given(run: Run, group: Group, bundle: str, *, threads: int = 1) -> None:
@@ -175,7 +175,7 @@ def judge_exams(run: Run, bundle: str, *, part: int, parts: int, threads: int = 
 def read_given(run: Run, group: Group) -> list[GivenView]:
     """Read what `judge_given` wrote."""
     rows = _read(run.results(f"given-{group}"))
-    return [GivenView(**{**row, "probabilities": tuple(row["probabilities"])}) for row in rows]
+    return [GivenView(**{**row, **{name: tuple(row[name]) for name in ("probabilities", "dices")}}) for row in rows]
 
 
 def read_swept(run: Run, *, parts: int) -> list[SweptView]:

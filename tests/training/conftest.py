@@ -66,7 +66,7 @@ def plan() -> FitPlan:
         preprocessing=Preprocessing(input_spacing_mm=0.14, crop_px=32, tile_px=32, overlap_px=8),
         augmentation=Augmentation(shift_mm=0.5, noise=0.01),
         train_crop_px=32,
-        pretraining=Stage(steps=60, batch=8, learning_rate=1e-2, warm_up=5),
+        pretraining=(Stage(steps=60, batch=8, learning_rate=1e-2, warm_up=5),),
         segmentation=Stage(steps=5, batch=4, learning_rate=1e-3, warm_up=1),
         joint=Stage(steps=70, batch=8, learning_rate=1e-2, warm_up=5, negative_share=0.1, classification_weight=2.0),
         topk_fraction=0.2,

@@ -21,7 +21,7 @@ def tiny(monkeypatch) -> DemoPlan:
         phantoms, "generate_patient", lambda seed: generate_patient(seed, vendor="hologic", size=(512, 400))
     )
     fit = demo_plan().fit
-    stage = replace(fit.pretraining, steps=2, batch=2, warm_up=1)
+    stage = replace(fit.pretraining[0], steps=2, batch=2, warm_up=1)
     return DemoPlan(
         fit=replace(
             fit,
@@ -29,11 +29,20 @@ def tiny(monkeypatch) -> DemoPlan:
             preprocessing=Preprocessing(input_spacing_mm=0.14, crop_px=96, tile_px=96, overlap_px=16),
             augmentation=replace(fit.augmentation, shift_mm=2.0),
             train_crop_px=64,
-            pretraining=stage,
+            pretraining=(stage, replace(fit.joint, steps=2, batch=4, warm_up=1)),
             segmentation=replace(stage, steps=1),
             joint=replace(fit.joint, steps=2, batch=4, warm_up=1),
         ),
-        sizes=CohortSizes(pretraining=2, training=14, calibration=8, test=8, whole_calibration=1, whole_test=1),
+        sizes=CohortSizes(
+            pretraining=4,
+            pretraining_negatives=1,
+            training_negatives=1,
+            training=14,
+            calibration=8,
+            test=8,
+            whole_calibration=1,
+            whole_test=1,
+        ),
         folds=2,
     )
 

@@ -40,7 +40,7 @@ def test_the_joint_stage_draws_both_classes_equally_often(store, plan):
 
 
 def test_a_quarter_of_the_crops_is_negative_on_average(store, plan):
-    stage = replace(plan.pretraining, batch=6, negative_share=0.25)
+    stage = replace(plan.pretraining[0], batch=6, negative_share=0.25)
     rng, chosen = np.random.default_rng(0), pools(store, None, "grade")
     batches = [draw_batch(store, chosen, stage, plan=plan, scenario="grade", rng=rng) for _ in range(60)]
     empty = sum(int((batch.pixel_labels.flatten(1).amax(1) == 0).sum()) for batch in batches)
