@@ -7,31 +7,12 @@ from pydicom import dcmread
 
 from dcis_node.mammogram.facts import MammogramHeader, Mark
 from dcis_node.mammogram.marks import read_marks
-from dcis_node.mammogram.storage_classes import (
-    COMPREHENSIVE_3D_SR,
-    COMPREHENSIVE_SR,
-    ENHANCED_SR,
-    EXTENSIBLE_SR,
-    GRAYSCALE_PRESENTATION_STATE,
-    MAMMOGRAPHY_CAD_SR,
-    SEGMENTATION,
-)
+from dcis_node.mammogram.storage_classes import MAY_CARRY_MARKS
 from storage.exams import ExamInstance
 from storage.files import FileStore
 
 log = logging.getLogger(__name__)
 
-MARK_CLASSES = frozenset(
-    {
-        COMPREHENSIVE_3D_SR,
-        COMPREHENSIVE_SR,
-        ENHANCED_SR,
-        EXTENSIBLE_SR,
-        GRAYSCALE_PRESENTATION_STATE,
-        MAMMOGRAPHY_CAD_SR,
-        SEGMENTATION,
-    }
-)
 # A reader's outline before a reader's point, a person's mark before another program's, and a drawing that may be
 # anything last.
 PREFERENCE = ("seg", "sr_scoord", "cad_sr", "gsps")
@@ -45,7 +26,7 @@ def read_exam_marks(instances: Sequence[ExamInstance], files: FileStore) -> tupl
 
     An object that cannot be read gives no marks; it is named in the log by its number in the index.
     """
-    carriers = [i for i in instances if i.sop_class_uid in MARK_CLASSES and i.reason != OWN_RESULT]
+    carriers = [i for i in instances if i.sop_class_uid in MAY_CARRY_MARKS and i.reason != OWN_RESULT]
     return tuple(mark for carrier in carriers for mark in _marks_of(carrier, files))
 
 

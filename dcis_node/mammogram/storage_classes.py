@@ -75,6 +75,19 @@ DOCUMENTS: Final = ("1.2.840.10008.5.1.4.1.1.104.1",)  # encapsulated PDF: vendo
 IMAGES: Final = (*MAMMOGRAPHY, *TOMOSYNTHESIS, *SECONDARY_CAPTURES, *OTHER_IMAGES)
 NOT_IMAGES: Final = (*STRUCTURED_REPORTS, SEGMENTATION, *PRESENTATION_STATES, *DOCUMENTS)
 
+MAY_CARRY_MARKS: Final = frozenset(
+    {
+        SEGMENTATION,
+        MAMMOGRAPHY_CAD_SR,
+        COMPREHENSIVE_SR,
+        COMPREHENSIVE_3D_SR,
+        ENHANCED_SR,
+        EXTENSIBLE_SR,
+        GRAYSCALE_PRESENTATION_STATE,
+    }
+)
+"""What can say where a lesion is: received behind an answer, it opens the exam again."""
+
 ACCEPTED_SOP_CLASSES: Final = (*IMAGES, *NOT_IMAGES)
 """Every SOP class that the node takes as a storage SCP."""
 

@@ -5,28 +5,8 @@ from pydicom import Dataset
 from dcis_node.mammogram.eligibility import judge
 from dcis_node.mammogram.facts import ImageKind
 from dcis_node.mammogram.header import read_header
-from dcis_node.mammogram.storage_classes import (
-    COMPREHENSIVE_3D_SR,
-    COMPREHENSIVE_SR,
-    ENHANCED_SR,
-    EXTENSIBLE_SR,
-    GRAYSCALE_PRESENTATION_STATE,
-    MAMMOGRAPHY_CAD_SR,
-    SEGMENTATION,
-)
+from dcis_node.mammogram.storage_classes import MAY_CARRY_MARKS
 from storage.index import ReceivedInstance
-
-MAY_CARRY_MARKS = frozenset(
-    {
-        SEGMENTATION,
-        MAMMOGRAPHY_CAD_SR,
-        COMPREHENSIVE_SR,
-        COMPREHENSIVE_3D_SR,
-        ENHANCED_SR,
-        EXTENSIBLE_SR,
-        GRAYSCALE_PRESENTATION_STATE,
-    }
-)
 
 
 def describe(header: Dataset, *, sha256: str, size_bytes: int, calling_aet: str) -> ReceivedInstance:
