@@ -136,8 +136,8 @@ def _run_role(
 
         run_receive(configuration, name, listen_fd=listen_fd, lifeline=lifeline)
     elif role == "analyse":
-        # Read by OpenMP when torch loads it. Threads that spin while they wait cost ten times the time as soon as another
-        # process wants a core (2 threads, 2 cores, one busy: 14 s a view against 1.5 s), and gain nothing when none does.
+        # Read by OpenMP when torch loads it. Threads that spin while they wait cost ten times the time as soon as
+        # another process wants a core (2 threads, 2 cores, one busy: 14 s a view against 1.5 s), and gain nothing else.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         from dcis_node.operate.role_analyse import run_analyse
 
