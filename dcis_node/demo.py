@@ -120,7 +120,7 @@ def _files_to_send(exam: Path | None, out: Path, *, seed: int, console: Console)
     if folder is None:
         folder = out / "exam"
         folder.mkdir()
-        with console.status(f"making a synthetic exam (seed {seed})"):
+        with _Telling(console, f"making a synthetic exam (seed {seed})"):
             datasets = exam_datasets(
                 generate_exam(seed), patient_id="PHANTOM", study_date="20240101", study_time="120000"
             )
@@ -134,6 +134,35 @@ def _files_to_send(exam: Path | None, out: Path, *, seed: int, console: Console)
     if not files:
         raise InputError("no_dicom_files", f"{folder}: no DICOM file found")
     return files
+
+
+class _Telling:
+    """Show what is being done: a spinner on a terminal, a line for each change where there is none."""
+
+    def __init__(self, console: Console, text: str) -> None:
+        self._console = console
+        self._status = console.status(text)
+        self._text = text
+
+    def __enter__(self) -> "_Telling":
+        if self._console.is_terminal:
+            self._status.start()
+        else:
+            self._console.print(self._text)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def update(self, text: str) -> None:
+        """Show what is being done now."""
+        if text == self._text:
+            return
+        self._text = text
+        if self._console.is_terminal:
+            self._status.update(text)
+        else:
+            self._console.print(text)
 
 
 @contextmanager
@@ -152,7 +181,7 @@ def _running_node(out: Path, pacs: StandInPacs, *, console: Console) -> Iterator
         )
     db: Database | None = None
     try:
-        with console.status("starting the node"):
+        with _Telling(console, "starting the node"):
             deadline = time.monotonic() + PATIENCE_SECONDS
             port = 0
             while not port:
@@ -183,7 +212,7 @@ def _port(listening: str) -> int:
 
 def _send(files: tuple[Outgoing, ...], node: Node, *, console: Console) -> float:
     peer = PeerAddress(host="127.0.0.1", port=node.port, aet=NODE_AET, calling_aet=PACS_AET)
-    with console.status(f"sending {len(files)} files by C-STORE"):
+    with _Telling(console, f"sending {len(files)} files by C-STORE"):
         for line in send_outgoing(files, peer):
             console.print(f"{'sent' if line.stored else 'NOT STORED'}: {line.path.name} {line.text}")
     return time.monotonic()
@@ -192,10 +221,10 @@ def _send(files: tuple[Outgoing, ...], node: Node, *, console: Console) -> float
 def _wait(files: tuple[Outgoing, ...], node: Node, pacs: StandInPacs, *, console: Console) -> list[dict[str, Any]]:
     """Wait until the exams of these files are answered and every result was taken; give their traces."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    with console.status("waiting") as status:
+    with _Telling(console, "waiting for the results") as telling:
         while True:
             traced = _traces(files, node)
-            status.update(_progress(traced, len(pacs.arrived())))
+            telling.update(_progress(traced, len(pacs.arrived())))
             if _finished(traced) or time.monotonic() > deadline or node.process.poll() is not None:
                 return traced
             pacs.wait(POLL_SECONDS)
