@@ -52,6 +52,9 @@ Patients of the test group trained nothing and chose nothing. 95 % intervals by 
 {limits}
 """
 
+# With fewer, the interval of an AUC says nothing, and a chance result looks like a figure.
+ENOUGH_PATIENTS = 50
+
 _TASKS = {
     "grade": "grade III; grade I or II. Pure DCIS only: upstaged cases are left out",
     "upstage": "grade III or occult invasive cancer; grade I or II without it",
@@ -104,7 +107,9 @@ def model_card(bundle: Bundle) -> str:
         marks=f"{_number(found['false_marks_per_view'])}; {_number(found['false_marks_per_normal_view'])}",
         normal=_share(found["normal_views_marked"]),
         whole_dice=_number(found["dice_mean"]),
-        found_auc=_interval(found["patient_auc"]),
+        found_auc=_interval(found["patient_auc"])
+        if found["patients"] >= ENOUGH_PATIENTS
+        else "not given: too few patients",
         limits=_LIMITS.format(width=manifest.network.width, norm=manifest.network.norm),
     )
 
