@@ -110,8 +110,8 @@ def _settings(run: Run, version: str) -> dict[str, Any]:
             "plan": run.plan.to_json(),
             "software": {"dcis-node": dcis_node.__version__, "torch": torch.__version__, "numpy": np.__version__},
             "stages": "segmentation, then segmentation and classification, pre-trained once on patients that train in "
-            "every fold and validate in none; then in each fold a short segmentation stage and the joint stage from a "
-            "fresh classification branch",
+            "every fold and validate in none; then in each fold a short segmentation stage, the joint stage from a "
+            "fresh classification branch, and the joint stage again from a restarted learning rate",
         },
     }
 

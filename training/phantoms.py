@@ -5,7 +5,7 @@ A group (pretraining, training, calibration, test) owns a range of phantom seeds
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,9 @@ from training.crops import CropWriter
 from training.progress import Progress, progress_log
 
 Group = Literal["pretraining", "training", "calibration", "test"]
-_GROUPS: tuple[Group, ...] = get_args(Group)
+# Place of each group's patients in a seed. Place 3 is not used: those patients were the test while this plan was being
+# made, and a test that was looked at is none.
+_PLACES: dict[Group, int] = {"pretraining": 0, "training": 1, "calibration": 2, "test": 4}
 # Room for patients in a group, and for groups in a seed.
 _GROUP_ROOM = 1_000_000
 _SEED_ROOM = 10 * _GROUP_ROOM
@@ -25,7 +27,7 @@ _SEED_ROOM = 10 * _GROUP_ROOM
 
 def phantom_seed(seed: int, group: Group, number: int) -> int:
     """Give the phantom seed of a group's patient; different for any two patients of a run."""
-    return seed * _SEED_ROOM + _GROUPS.index(group) * _GROUP_ROOM + number
+    return seed * _SEED_ROOM + _PLACES[group] * _GROUP_ROOM + number
 
 
 def patient_key(group: Group, number: int) -> str:

@@ -50,6 +50,9 @@ class FitPlan:
         larger crops.
     pretraining
         Stages one after the other, each with its own warm-up: a restart of the learning rate.
+    joint, restart
+        Segmentation and classification together, from a fresh branch; then once more with the rate restarted: a branch
+        that starts on a trained encoder gains as much from the second cosine as from the first.
     class_weights
         Pixel loss by class: background, lesion region, calcification.
     topk_fraction, focal_gamma
@@ -63,6 +66,7 @@ class FitPlan:
     pretraining: tuple[Stage, ...]
     segmentation: Stage
     joint: Stage
+    restart: Stage
     class_weights: tuple[float, ...] = (1.0, 1.0, 3.0)
     topk_fraction: float = 0.05
     focal_gamma: float = 2.0
@@ -96,11 +100,11 @@ class CohortSizes:
     pretraining: int = 1000
     training: int = 500
     calibration: int = 150
-    test: int = 200
+    test: int = 300
     pretraining_negatives: int = 200
     training_negatives: int = 250
     whole_calibration: int = 10
-    whole_test: int = 20
+    whole_test: int = 30
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,7 @@ def demo_plan() -> DemoPlan:
         pretraining=(Stage(steps=520, learning_rate=2e-3), replace(joint, steps=900, learning_rate=2e-3)),
         segmentation=Stage(steps=10, learning_rate=5e-4, warm_up=5),
         joint=joint,
+        restart=replace(joint, steps=420, batch=10, negative_share=0.1, segmented_share=0.7),
         topk_fraction=0.10,
     )
     return DemoPlan(fit=fit)
@@ -148,6 +153,7 @@ def quick_plan() -> DemoPlan:
         pretraining=tuple(replace(stage, steps=60) for stage in plan.fit.pretraining),
         segmentation=replace(plan.fit.segmentation, steps=5, warm_up=2),
         joint=replace(plan.fit.joint, steps=50, warm_up=10),
+        restart=replace(plan.fit.restart, steps=10, warm_up=2),
     )
     sizes = CohortSizes(
         pretraining=80,

@@ -109,7 +109,7 @@ def pretrain(run: Run, *, threads: int = 1) -> None:
 
 
 def fit_fold(run: Run, number: int, *, threads: int = 1) -> None:
-    """Fit one fold: a short segmentation stage, then the joint stage from a fresh branch."""
+    """Fit one fold: a short segmentation stage, the joint stage from a fresh branch, and that again, restarted."""
     if run.results(f"fold-{number}").exists():
         return
     _prepare(run, threads=threads)
@@ -122,15 +122,17 @@ def fit_fold(run: Run, number: int, *, threads: int = 1) -> None:
     network = UNet(fit.network)
     log = run.log(f"fold-{number}")
     seed = 100 * run.seed + number
-    if run.weights(f"fold-{number}-segmentation").exists():
-        load_weights(network, run.weights(f"fold-{number}-segmentation"))
-    else:
-        load_weights(network, run.weights("pretrained"))
-        stage = fit.segmentation
-        fit_stage(network, store, chosen, stage, plan=fit, scenario=scenario, seed=seed, name="segmentation", log=log)
-        save_weights(network, run.weights(f"fold-{number}-segmentation"))
-    fresh_branch(network, seed=seed)
-    fit_stage(network, store, chosen, fit.joint, plan=fit, scenario=scenario, seed=seed, name="joint", log=log)
+    load_weights(network, run.weights("pretrained"))
+    stages = {"segmentation": fit.segmentation, "joint": fit.joint, "restart": fit.restart}
+    for name, stage in stages.items():
+        done = run.weights(f"fold-{number}-{name}")
+        if done.exists():
+            load_weights(network, done)
+            continue
+        if name == "joint":
+            fresh_branch(network, seed=seed)
+        fit_stage(network, store, chosen, stage, plan=fit, scenario=scenario, seed=seed, name=name, log=log)
+        save_weights(network, done)
     save_weights(network, run.weights(f"fold-{number}"))
     figures = validate(network, store, fold.validation, plan=fit, scenario=scenario)
     counts = {"training_patients": len(fold.training) + len(patients), "validation_patients": len(fold.validation)}

@@ -69,5 +69,6 @@ def plan() -> FitPlan:
         pretraining=(Stage(steps=60, batch=8, learning_rate=1e-2, warm_up=5),),
         segmentation=Stage(steps=5, batch=4, learning_rate=1e-3, warm_up=1),
         joint=Stage(steps=70, batch=8, learning_rate=1e-2, warm_up=5, negative_share=0.1, classification_weight=2.0),
+        restart=Stage(steps=3, batch=4, learning_rate=1e-3, warm_up=1, classification_weight=2.0),
         topk_fraction=0.2,
     )

@@ -32,6 +32,7 @@ def tiny(monkeypatch) -> DemoPlan:
             pretraining=(stage, replace(fit.joint, steps=2, batch=4, warm_up=1)),
             segmentation=replace(stage, steps=1),
             joint=replace(fit.joint, steps=2, batch=4, warm_up=1),
+            restart=replace(fit.restart, steps=1, batch=4, warm_up=1),
         ),
         sizes=CohortSizes(
             pretraining=4,
