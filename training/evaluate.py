@@ -1,13 +1,13 @@
 """What an ensemble reaches: with the lesion given, and with the lesion found in the whole view."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcis_node.model.predict import Ensemble
+from dcis_node.model.predict import NOMINAL_SPACING_MM, Ensemble, outline_marked
 from training.cohort import label
 from training.crops import CropStore
 from training.plan import FitPlan
@@ -32,7 +32,7 @@ class GivenView:
     probabilities
         Each fold's.
     dices
-        Overlap of the outlined lesion region with the true one over the crop, at each of `THRESHOLDS`.
+        Overlap of the lesion region that the node outlines at the mark with the true one, at each of `THRESHOLDS`.
     """
 
     patient: str
@@ -54,9 +54,25 @@ def judge_regions(ensemble: Ensemble, store: CropStore, *, plan: FitPlan, scenar
             continue
         crop, labels = plain_crop(store, index, plan=plan, size_px=size)
         foreground, probabilities = ensemble.judge_crop(crop)
-        lesion = foreground.sum(axis=0)
-        scores = tuple(dice(lesion >= threshold, labels > 0) for threshold in THRESHOLDS)
+        truth = labels > 0
+        scores = tuple(_marked_dice(foreground, truth, ensemble, threshold) for threshold in THRESHOLDS)
         yield GivenView(view.patient, view.view, label(view, scenario), probabilities, scores)
+
+
+def _marked_dice(
+    foreground: NDArray[np.float32], truth: NDArray[np.bool_], ensemble: Ensemble, threshold: float
+) -> float:
+    """Give the overlap of what the node outlines at a mark in the centre; what is outlined elsewhere is not it."""
+    rows, columns = np.nonzero(truth)
+    spacing = ensemble.bundle.preprocessing.input_spacing_mm or NOMINAL_SPACING_MM
+    outlined, components = outline_marked(
+        foreground,
+        replace(ensemble.bundle.manifest.localisation, threshold=threshold),
+        mark=(float(rows.mean()), float(columns.mean())),
+        spacing_mm=(spacing, spacing),
+    )
+    seen = outlined == components[0].label if components else np.zeros(truth.shape, np.bool_)
+    return dice(seen, truth)
 
 
 def by_patient(views: Sequence[GivenView]) -> tuple[list[str], list[NDArray[np.float64]], list[int]]:

@@ -12,7 +12,7 @@ from dcis_node.model.bundle import Bundle
 from dcis_node.model.device import has_fast_bfloat16
 from dcis_node.model.evidence import Candidate, LesionSource, ViewPrediction
 from dcis_node.model.fuse import fuse_norms
-from dcis_node.model.localise import Component, outline, sweep
+from dcis_node.model.localise import Component, Localisation, outline, sweep
 from dcis_node.model.network import UNet
 from dcis_node.model.preprocess import Grid, average, highest, input_grid
 from dcis_node.model.tiles import crop_origin, cut
@@ -105,8 +105,8 @@ class Ensemble:
             origin, crop = self._crop(seen, centre)
             foreground, probabilities = self.judge_crop(crop)
             whole = _place(foreground, origin, seen.shape) * breast
-            labels, components = outline(whole, self.bundle.manifest.localisation, spacing_mm=grid.spacing_mm)
-            components = _marked(labels, components, centre, grid.spacing_mm)
+            settings = self.bundle.manifest.localisation
+            labels, components = outline_marked(whole, settings, mark=centre, spacing_mm=grid.spacing_mm)
         else:
             whole = self.sweep_input(seen, breast)
             labels, components = outline(whole, self.bundle.manifest.localisation, spacing_mm=grid.spacing_mm)
@@ -199,20 +199,32 @@ def _place(foreground: _Foreground, origin: tuple[int, int], shape: tuple[int, .
     return whole
 
 
-def _marked(
-    labels: NDArray[np.int32],
-    components: tuple[Component, ...],
-    mark: tuple[float, float],
-    spacing_mm: tuple[float, float],
-) -> tuple[Component, ...]:
-    """Keep the components within reach of the mark, the nearest first."""
+def outline_marked(
+    foreground: _Foreground, settings: Localisation, *, mark: tuple[float, float], spacing_mm: tuple[float, float]
+) -> tuple[NDArray[np.int32], tuple[Component, ...]]:
+    """Find the components of a foreground map that a mark means: those within reach of it, the nearest first.
+
+    Parameters
+    ----------
+    foreground
+        (classes - 1, rows, columns) probabilities.
+    mark
+        (row, column) in input pixels.
+    spacing_mm
+        Row and column spacing of an input pixel.
+
+    Returns
+    -------
+    (rows, columns) int32 labels, 0 = background, and the components; none if nothing outlined is near.
+    """
+    labels, components = outline(foreground, settings, spacing_mm=spacing_mm)
     distances = {}
     for component in components:
         rows, columns = np.nonzero(labels == component.label)
         gaps = np.hypot((rows - mark[0]) * spacing_mm[0], (columns - mark[1]) * spacing_mm[1])
         distances[component.label] = float(gaps.min())
     near = [component for component in components if distances[component.label] <= MARK_REACH_MM]
-    return tuple(sorted(near, key=lambda component: distances[component.label]))
+    return labels, tuple(sorted(near, key=lambda component: distances[component.label]))
 
 
 def _candidate(component: Component, grid: Grid) -> Candidate:

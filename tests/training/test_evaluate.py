@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from dcis_node.model.localise import Localisation
+from dcis_node.model.predict import outline_marked
 from training.evaluate import THRESHOLDS, FoundView, GivenView, by_patient, is_hit, summarise_found
 from training.figures import found_figures, given_figures
 
@@ -69,3 +71,16 @@ def test_found_figures_count_hits_on_lesions_and_false_marks_on_all_views():
     assert figures["patients"] == 2
     assert figures["patients_without_a_mark"] == 1
     assert figures["patient_auc"]["value"] == 1.0
+
+
+def test_the_overlap_is_of_what_the_node_outlines_at_the_mark_not_of_marks_elsewhere(true):
+    foreground = np.zeros((2, 100, 100), np.float32)
+    foreground[0][true] = 0.9
+    foreground[0, :10, :60] = 0.9
+    localisation = Localisation(threshold=0.5, min_area_mm2=0.0)
+    spacing = (0.5, 0.5)
+    labels, components = outline_marked(foreground, localisation, mark=(49.5, 49.5), spacing_mm=spacing)
+    assert len(components) == 1
+    np.testing.assert_array_equal(labels == components[0].label, true)
+    _, nothing = outline_marked(foreground, localisation, mark=(95.0, 95.0), spacing_mm=spacing)
+    assert nothing == ()
