@@ -83,7 +83,7 @@ def demo(
         "demo-out"
     ),
     as_json: JsonOption = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the synthetic exam.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the synthetic exam.")] = 37,
 ) -> None:
     """Show the whole job: a real node, a stand-in PACS, an exam in, its results back.
 
