@@ -112,12 +112,13 @@ def _cell(view: HungView, cell: tuple[int, int]) -> Image.Image:
     place.paste(Image.fromarray(pixels), (left, (height - size[1]) // 2))
     draw = ImageDraw.Draw(place)
     label = f"{view.laterality} {view.view}"
-    # The corner away from the chest wall is the empty one.
-    for number, text in enumerate((label, *view.lines)):
+    # The lower corner away from the chest wall is the empty one: the upper one holds the view marker.
+    lines = (label, *view.lines)
+    for number, text in enumerate(lines):
         font = ImageFont.load_default(26 if number == 0 else 18)
         length = draw.textlength(text, font=font)
         x = 12 if view.laterality == "R" else width - 12 - length
-        y = 10 + (0 if number == 0 else 14 + 24 * number)
+        y = height - 14 - 24 * (len(lines) - number) - (8 if number == 0 else 0)
         draw.text((x, y), text, fill=TEXT_COLOUR, font=font, stroke_width=2, stroke_fill=(0, 0, 0))
     return place
 

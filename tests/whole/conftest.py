@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from dcis_node.phantom.dicom import exam_datasets
 from dcis_node.phantom.exam import generate_exam
 
