@@ -331,7 +331,7 @@ VIEW_KEYS = ("laterality", "view", "eligible", "reason", "lesion", "probability"
 
 def _show(answer: dict[str, Any], out: Path, console: Console) -> None:
     console.print(f"[bold red]{BANNER}[/] - the figures have no clinical meaning")
-    table = Table("view", "eligible", "lesion", "probability of high risk")
+    table = Table("view", "eligible", "lesion, views, risk", "probability of high risk")
     for view in answer["views"]:
         eligible = "yes" if view["eligible"] else f"no: {view['reason']}"
         name = f"{view['laterality'] or '?'} {view['view'] or '?'}"
