@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from dcis_node.errors import SchemaError, StorageError
-from storage.engines import describe, prepare_location, read_engine, write_engine
+from storage.engines import describe, read_engine, require_index, write_engine
 from storage.locations import check_location
 from storage.migrate import HEAD, upgrade
 
@@ -82,13 +82,13 @@ def open_database(url: str) -> Database:
     Raises
     ------
     SchemaError
-        The index has another schema.
+        There is no index yet, or it has another schema. Nothing is created.
     UnsafeLocationError
         The index lies on a network file system.
     StorageError
         The index cannot be opened.
     """
-    prepare_location(url)
+    require_index(url)
     database = Database(url)
     try:
         _check_schema(database)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
-from dcis_node.errors import StorageError
+from dcis_node.errors import SchemaError, StorageError
 from storage.locations import check_location
 
 BUSY_TIMEOUT_SECONDS = 10.0
@@ -68,6 +68,25 @@ def prepare_location(url: str) -> None:
     except OSError as error:
         msg = f"the index {file} cannot be opened for writing: {error.strerror}"
         raise StorageError(msg) from error
+
+
+def require_index(url: str) -> None:
+    """Check the place of an index that must be there already; nothing is created.
+
+    Raises
+    ------
+    SchemaError
+        There is no such file.
+    UnsafeLocationError
+        The folder lies on a network file system.
+    """
+    file = _sqlite_file(url)
+    if file is None:
+        return
+    check_location(file)
+    if not file.exists():
+        msg = f"there is no index {file} yet: start the node once"
+        raise SchemaError(msg)
 
 
 def hold_migration_lock(connection: Connection) -> None:

@@ -154,12 +154,20 @@ def test_an_index_that_is_no_file_is_refused(url: str) -> None:
 def test_an_index_where_nothing_can_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot be opened"):
-        open_database(f"sqlite:///{tmp_path / 'file' / 'index.sqlite'}")
+        upgrade(f"sqlite:///{tmp_path / 'file' / 'index.sqlite'}")
 
 
 def test_an_index_without_schema_is_not_opened(url: str) -> None:
+    engines.prepare_location(url)
     with pytest.raises(SchemaError, match="no schema yet"):
         open_database(url)
+
+
+def test_looking_at_an_index_that_is_not_there_yet_creates_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with pytest.raises(SchemaError, match="start the node once"):
+        open_database(f"sqlite:///{folder / 'index.sqlite'}")
+    assert not folder.exists()
 
 
 def test_an_index_of_another_schema_is_not_opened(db: Database, url: str) -> None:
