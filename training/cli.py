@@ -10,6 +10,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 import dcis_node
 from dcis_node.errors import DcisNodeError
 from training.card import model_card
+from training.commands.bundle import bundle
+from training.commands.compare import compare
+from training.commands.evaluate import evaluate
+from training.commands.fit import fit
+from training.commands.import_cohort import import_cohort
+from training.commands.list_bundles import list_bundles
+from training.commands.phantoms import phantoms
+from training.commands.promote import promote
+from training.commands.publish import publish
+from training.commands.report import report
+from training.commands.rollback import rollback
+from training.commands.show import show
+from training.commands.split import split
 from training.demo_bundle import make_demo_bundle
 from training.plan import demo_plan, quick_plan
 from training.progress import Progress as Line
@@ -25,6 +38,22 @@ app = typer.Typer(
 @app.callback()
 def _about() -> None:
     """Train the models that dcis-node runs. RESEARCH USE ONLY."""
+
+
+# In the order in which a researcher needs them.
+app.command("phantoms")(phantoms)
+app.command("import")(import_cohort)
+app.command("split")(split)
+app.command("fit")(fit)
+app.command("bundle")(bundle)
+app.command("evaluate")(evaluate)
+app.command("report")(report)
+app.command("publish")(publish)
+app.command("list")(list_bundles)
+app.command("show")(show)
+app.command("compare")(compare)
+app.command("promote")(promote)
+app.command("rollback")(rollback)
 
 
 @app.command("demo-bundle")
@@ -58,7 +87,7 @@ def demo_bundle(
     )
     known: dict[str, TaskID] = {}
 
-    def report(name: str, line: Line | None, done: bool) -> None:
+    def tell(name: str, line: Line | None, done: bool) -> None:
         if name not in known:
             known[name] = bars.add_task(name, total=None, loss="")
         if line is not None:
@@ -69,24 +98,24 @@ def demo_bundle(
 
     try:
         with bars:
-            bundle = make_demo_bundle(
+            made = make_demo_bundle(
                 out,
                 seed=seed,
                 plan=quick_plan() if quick else demo_plan(),
                 work=work,
                 version=version,
                 processes=processes,
-                report=report,
+                report=tell,
             )
     except DcisNodeError as error:
         console.print(f"[red]stopped:[/red] {error}")
         raise typer.Exit(1) from error
-    text = model_card(bundle)
+    text = model_card(made)
     if card is not None:
         card.write_text(text, encoding="utf-8")
-    given, found = bundle.figures["given_lesion"], bundle.figures["found_lesion"]
-    typer.echo(f"{bundle.name} {bundle.version} (SYNTHETIC, research use only) in {out}")
-    typer.echo(f"bundle {bundle.sha256}")
+    given, found = made.figures["given_lesion"], made.figures["found_lesion"]
+    typer.echo(f"{made.name} {made.version} (SYNTHETIC, research use only) in {out}")
+    typer.echo(f"bundle {made.sha256}")
     typer.echo(f"lesion given: patient AUC {given['patient_auc']['value']:.3f}, Dice {given['dice_mean']:.3f}")
     typer.echo(f"lesion found: first mark right {found['hit_rate_first']}, false marks {found['false_marks_per_view']}")
 

@@ -165,7 +165,7 @@ def join_stores(first: CropStore, second: CropStore) -> CropStore:
 
 def _region(row: dict[str, Any]) -> Region:
     pairs = {name: tuple(row[name]) for name in ("centre", "displays")}
-    return Region(**{**row, **pairs, "view": CohortView(**row["view"])})
+    return Region(**{**row, **pairs, "view": CohortView.from_json(row["view"])})
 
 
 class CropWriter:

@@ -1,0 +1,1 @@
+"""The verbs of `dcis-train`, one file each."""
