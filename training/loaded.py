@@ -40,7 +40,7 @@ class LoadedRegion:
     Parameters
     ----------
     centre
-        (row, column) in the region: middle of the lesion's box, or of the place that was drawn.
+        (row, column) in the region: middle of the lesion's box (a half lies between two pixels), or the pixel drawn.
     origin
         (row, column) of the region's first pixel in the view.
     """
@@ -50,5 +50,5 @@ class LoadedRegion:
     transforms: tuple[DisplayTransform, ...]
     spacing_mm: tuple[float, float]
     mirrored: bool
-    centre: tuple[int, int]
+    centre: tuple[float, float]
     origin: tuple[int, int]
