@@ -292,7 +292,7 @@ class Registry:
         return append_entry(self.folder / JOURNAL, event, values, now=now)
 
     def _write(self, name: str, values: Mapping[str, Any]) -> None:
-        replace_file(self.folder / name, (json.dumps(values, indent=1) + "\n").encode("ascii"))
+        replace_file(self.folder / name, (json.dumps(values, indent=1, sort_keys=True) + "\n").encode("ascii"))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

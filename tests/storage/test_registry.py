@@ -133,7 +133,7 @@ class TestNotes:
         with pytest.raises(StorageError, match="not in the registry"):
             registry.note("0" * 64, "smoke.json", b"1", now=NOW)
         sha256 = published(registry, tmp_path, "one")
-        with pytest.raises(StorageError, match="has no smoke.json"):
+        with pytest.raises(StorageError, match=r"has no smoke\.json"):
             registry.read_note(sha256, "smoke.json")
 
 
