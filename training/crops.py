@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dcis_node.errors import TrainingError
 from dcis_node.mammogram.display import DisplayTransform, choose
-from dcis_node.model.preprocess import Preprocessing
+from dcis_node.model.preprocess import Grid, Preprocessing, input_grid
 from training.cohort import CohortView
 
 _ROWS, _STORED, _LABELS, _TABLES = "regions.json", "stored.raw", "labels.raw", "tables.npy"
@@ -44,6 +44,12 @@ class Region:
         Which of them the node would take, counted from `first`.
     file
         Which of the store's files holds it; 0 but in joined stores.
+    whole
+        (rows, columns) of the view it was cut from; (0, 0): it is a view of its own.
+    origin
+        (row, column) of its first pixel in the view, as the network sees the view: a mirrored one is turned first.
+    column_spacing_mm
+        Spacing by columns where it is not `spacing_mm`; 0: it is.
     """
 
     view: CohortView
@@ -55,6 +61,19 @@ class Region:
     displays: tuple[int, int]
     chosen_display: int
     file: int = 0
+    whole: tuple[int, int] = (0, 0)
+    origin: tuple[int, int] = (0, 0)
+    column_spacing_mm: float = 0.0
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """(row, column) of the lesion's middle in the view."""
+        return self.origin[0] + self.centre[0], self.origin[1] + self.centre[1]
+
+    def grid(self, preprocessing: Preprocessing) -> Grid:
+        """Lay the network's input over the view, just as the node does."""
+        shape = self.whole if any(self.whole) else (self.rows, self.columns)
+        return input_grid(shape, (self.spacing_mm, self.column_spacing_mm or self.spacing_mm), preprocessing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,26 +118,28 @@ class CropStore:
         display
             Which display transform; None follows the bundle's rule.
         """
-        shown: NDArray[np.float32] = self._table(index, preprocessing, display)[self.stored(index)[window]]
+        shown: NDArray[np.float32] = self.table(index, preprocessing, display=display)[self.stored(index)[window]]
         return shown
+
+    def table(self, index: int, preprocessing: Preprocessing, *, display: int | None = None) -> NDArray[np.float32]:
+        """Give the (values,) float32 grey of every stored value of a region; `display` as in `show`."""
+        region = self.regions[index]
+        first, end = region.displays
+        if display is not None:
+            return np.asarray(self.tables[first + display])
+        if preprocessing.display_rule == "first" or end - first == 1:
+            return np.asarray(self.tables[first + region.chosen_display])
+        # In the order of `prepare_view`, so that the last bit is its own, too.
+        total = np.zeros(self.tables.shape[1], np.float32)
+        for row in self.tables[first:end]:
+            total += row
+        return np.asarray(total / np.float32(end - first))
 
     def _shape(self, files: tuple[NDArray[Any], ...], index: int) -> NDArray[Any]:
         region = self.regions[index]
         flat = files[region.file]
         end = region.offset + region.rows * region.columns
         return flat[region.offset : end].reshape(region.rows, region.columns)
-
-    def _table(self, index: int, preprocessing: Preprocessing, display: int | None) -> NDArray[np.float32]:
-        region = self.regions[index]
-        first, end = region.displays
-        row: NDArray[np.float32]
-        if display is not None:
-            row = self.tables[first + display]
-        elif preprocessing.display_rule == "first":
-            row = self.tables[first + region.chosen_display]
-        else:
-            row = np.asarray(self.tables[first:end].mean(axis=0), np.float32)
-        return row
 
 
 def open_store(folder: Path) -> CropStore:
@@ -136,7 +157,7 @@ def open_store(folder: Path) -> CropStore:
         raise TrainingError(msg) from error
     return CropStore(
         tuple(_region(row) for row in rows),
-        np.load(folder / _TABLES, allow_pickle=False),
+        np.load(folder / _TABLES, mmap_mode="r", allow_pickle=False),
         (np.memmap(folder / _STORED, dtype=np.uint16, mode="r"),),
         (np.memmap(folder / _LABELS, dtype=np.uint8, mode="r"),),
     )
@@ -164,7 +185,9 @@ def join_stores(first: CropStore, second: CropStore) -> CropStore:
 
 
 def _region(row: dict[str, Any]) -> Region:
-    pairs = {name: tuple(row[name]) for name in ("centre", "displays")}
+    pairs: dict[str, tuple[Any, ...]] = {
+        name: tuple(row[name]) for name in ("centre", "displays", "whole", "origin") if name in row
+    }
     return Region(**{**row, **pairs, "view": CohortView.from_json(row["view"])})
 
 
@@ -206,10 +229,16 @@ class CropWriter:
         labels: NDArray[Any],
         *,
         transforms: Sequence[DisplayTransform],
-        spacing_mm: float,
+        spacing_mm: float | tuple[float, float],
         centre: tuple[float, float] | None = None,
+        whole: tuple[int, int] = (0, 0),
+        origin: tuple[int, int] = (0, 0),
     ) -> None:
-        """Add one region: (rows, columns) stored values below 65536 and labels 0 ... 2."""
+        """Add one region: (rows, columns) stored values below 65536 and labels 0 ... 2.
+
+        `spacing_mm` may be (row, column); `whole` and `origin` as of `Region`.
+        """
+        by_rows, by_columns = spacing_mm if isinstance(spacing_mm, tuple) else (spacing_mm, spacing_mm)
         tables = [display_table(transform, stored) for transform in transforms]
         # Regions of one vendor mostly share their tables.
         key = tuple(table.tobytes() for table in tables)
@@ -223,12 +252,15 @@ class CropWriter:
             Region(
                 view=view,
                 centre=centre or ((rows - 1) / 2, (columns - 1) / 2),
-                spacing_mm=spacing_mm,
+                spacing_mm=by_rows,
                 rows=rows,
                 columns=columns,
                 offset=self._offset,
                 displays=(first, first + len(tables)),
                 chosen_display=list(transforms).index(choose(transforms)),
+                whole=whole,
+                origin=origin,
+                column_spacing_mm=by_columns,
             )
         )
         self._offset += rows * columns

@@ -41,6 +41,8 @@ class Stage:
         Share of the batch that runs through the decoder. 1 is the paper.
     classification_weight
         Factor of the focal loss against the pixel loss (paper: 1). 0 = segmentation only.
+    weak_masks
+        Train on lesions that are only marked by a box or the like, too.
     fresh_branch
         Start from a new classification branch.
     keep
@@ -61,6 +63,7 @@ class Stage:
     negative_share: Share = 0.0
     segmented_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     classification_weight: Annotated[float, Field(ge=0.0)] = 0.0
+    weak_masks: bool = False
     fresh_branch: bool = False
     keep: Literal["last", "best_dice", "best_auc"] = "last"
     validate_every: Annotated[int, Field(ge=1)] = 1

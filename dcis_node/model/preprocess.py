@@ -14,6 +14,9 @@ from scipy.sparse import csr_array
 
 from dcis_node.mammogram.display import DisplayTransform, choose
 
+# A share of a stored pixel below this is rounding.
+_LEAST_SHARE = 1e-9
+
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Preprocessing:
@@ -173,16 +176,62 @@ def average(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.fl
 @lru_cache(maxsize=64)
 def _area_weights(stored: int, wanted: int) -> csr_array[np.float32, tuple[int, int]]:
     """Give the (wanted, stored) matrix whose row i holds each stored pixel's share of the i-th larger pixel."""
-    edges = np.arange(wanted + 1) * (stored / wanted)
-    reach = int(np.ceil(stored / wanted)) + 1
+    starts, shares = area_shares(0.0, stored / wanted, wanted)
+    columns = starts[:, None] + np.arange(shares.shape[1])
+    keep = (shares > 0.0) & (columns < stored)
+    rows = np.repeat(np.arange(wanted), shares.shape[1]).reshape(columns.shape)
+    return csr_array((shares[keep], (rows[keep], columns[keep])), shape=(wanted, stored))
+
+
+def area_shares(start: float, ratio: float, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Give which stored pixels each of `count` larger ones covers, along one axis, and by which share.
+
+    Parameters
+    ----------
+    start
+        Where the first larger pixel begins; 0 is the outer edge of the first stored pixel.
+    ratio
+        Stored pixels per larger one.
+
+    Returns
+    -------
+    (count,) int64, the first stored pixel of each, and (count, reach) float32, the shares of that one and those that
+    follow it; each row's sum is 1.
+    """
+    edges = start + np.arange(count + 1) * ratio
     first = np.floor(edges[:-1]).astype(np.int64)
-    columns = first[:, None] + np.arange(reach)[None, :]
+    columns = first[:, None] + np.arange(ceil(ratio) + 1)[None, :]
     shares = np.minimum(columns + 1, edges[1:, None]) - np.maximum(columns, edges[:-1, None])
-    keep = (shares > 1e-9) & (columns < stored)
-    rows = np.repeat(np.arange(wanted), reach).reshape(columns.shape)
-    sums = np.where(keep, shares, 0.0).sum(axis=1, keepdims=True)
-    values = (shares / sums)[keep].astype(np.float32)
-    return csr_array((values, (rows[keep], columns[keep])), shape=(wanted, stored))
+    kept = np.where(shares > _LEAST_SHARE, shares, 0.0)
+    return first, (kept / kept.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def average_part(
+    part: NDArray[np.float32], grid: Grid, *, origin: tuple[int, int], window: tuple[slice, slice]
+) -> NDArray[np.float32]:
+    """Average a part of a view: the same values as `average` of the whole view gives there.
+
+    Parameters
+    ----------
+    part
+        (rows, columns) float32, display values of the part.
+    grid
+        Of the whole view.
+    origin
+        (row, column) of the part's first pixel in the view.
+    window
+        Rows and columns of the whole view's input that are wanted; the part holds every stored pixel of them.
+    """
+    if grid.shape == grid.stored:
+        top, left = window[0].start - origin[0], window[1].start - origin[1]
+        return part[top : window[0].stop - origin[0], left : window[1].stop - origin[1]]
+    by_rows, by_columns = (
+        _area_weights(stored, wanted)[chosen, start : start + length]
+        for stored, wanted, chosen, start, length in zip(
+            grid.stored, grid.shape, window, origin, part.shape, strict=True
+        )
+    )
+    return np.ascontiguousarray((by_columns @ (by_rows @ part).T).T, np.float32)
 
 
 def highest(labels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
@@ -191,6 +240,23 @@ def highest(labels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
         return labels
     reduced = labels
     for axis, (stored, wanted) in enumerate(zip(labels.shape, shape, strict=True)):
-        starts = np.floor(np.arange(wanted) * (stored / wanted) + 1e-9).astype(np.int64)
-        reduced = np.maximum.reduceat(reduced, starts, axis=axis)
+        reduced = np.maximum.reduceat(reduced, area_starts(0.0, stored / wanted, wanted), axis=axis)
+    return reduced
+
+
+def area_starts(start: float, ratio: float, count: int) -> NDArray[np.int64]:
+    """Give the stored pixel at which each of `count` larger ones begins for `highest`; see `area_shares`."""
+    starts: NDArray[np.int64] = np.floor(start + np.arange(count) * ratio + _LEAST_SHARE).astype(np.int64)
+    return starts
+
+
+def highest_part(
+    part: NDArray[Any], grid: Grid, *, origin: tuple[int, int], window: tuple[slice, slice]
+) -> NDArray[Any]:
+    """Give what `highest` of the whole view gives in a window; parameters as of `average_part`."""
+    reduced = part
+    for axis, (ratio, chosen, start) in enumerate(zip(grid.ratio, window, origin, strict=True)):
+        starts = area_starts(chosen.start * ratio, ratio, chosen.stop - chosen.start + 1) - start
+        end = max(starts[-1], starts[-2] + 1)  # the second where stored pixels are the larger ones
+        reduced = np.maximum.reduceat(np.take(reduced, np.arange(end), axis=axis), starts[:-1], axis=axis)
     return reduced
