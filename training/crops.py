@@ -5,6 +5,7 @@ pixels stay integers as stored; a display transform is kept as a table over stor
 mammogram package knows, now or later, can be drawn at random for the price of a look-up.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -148,40 +149,61 @@ def open_store(folder: Path) -> CropStore:
     Raises
     ------
     TrainingError
-        If the folder holds no finished one.
+        If the folder holds no finished one, or a file of it was cut short.
     """
     try:
         rows = json.loads((folder / _ROWS).read_text(encoding="utf-8"))
+        regions = tuple(_region(row) for row in rows)
+        tables = np.load(folder / _TABLES, mmap_mode="r", allow_pickle=False)
+        stored = np.memmap(folder / _STORED, dtype=np.uint16, mode="r")
+        labels = np.memmap(folder / _LABELS, dtype=np.uint8, mode="r")
     except OSError as error:
         msg = f"no finished crop store in {folder}: {error.strerror}"
         raise TrainingError(msg) from error
+    except (ValueError, TypeError, KeyError) as error:
+        msg = f"the crop store in {folder} is damaged: {type(error).__name__}"
+        raise TrainingError(msg) from error
+    pixels = sum(region.rows * region.columns for region in regions)
+    if not stored.size == labels.size == pixels:
+        msg = f"the crop store in {folder} is damaged: it holds {stored.size} of {pixels} pixels"
+        raise TrainingError(msg)
+    return CropStore(regions, tables, (stored,), (labels,))
+
+
+def join_stores(*stores: CropStore) -> CropStore:
+    """Give one store of the regions of several, in their order; nothing is copied but the display tables.
+
+    Tables that several stores share, as those of one vendor do, are kept once.
+    """
+    longest = max((store.tables.shape[1] for store in stores), default=1)
+    tables: list[NDArray[np.float32]] = []
+    places: dict[bytes, int] = {}
+    regions: list[Region] = []
+    files = 0
+    for store in stores:
+        moved: dict[tuple[int, int], tuple[int, int]] = {}
+        for region in store.regions:
+            if region.displays not in moved:
+                moved[region.displays] = _keep(store.tables[slice(*region.displays)], longest, tables, places)
+            regions.append(replace(region, file=region.file + files, displays=moved[region.displays]))
+        files += len(store.stored_files)
     return CropStore(
-        tuple(_region(row) for row in rows),
-        np.load(folder / _TABLES, mmap_mode="r", allow_pickle=False),
-        (np.memmap(folder / _STORED, dtype=np.uint16, mode="r"),),
-        (np.memmap(folder / _LABELS, dtype=np.uint8, mode="r"),),
+        tuple(regions),
+        np.array(tables, np.float32).reshape(-1, longest),
+        tuple(file for store in stores for file in store.stored_files),
+        tuple(file for store in stores for file in store.label_files),
     )
 
 
-def join_stores(first: CropStore, second: CropStore) -> CropStore:
-    """Give one store of the regions of two, the first one's first; nothing is copied but the display tables."""
-    longest = max(first.tables.shape[1], second.tables.shape[1])
-    tables = [np.pad(t, ((0, 0), (0, longest - t.shape[1])), mode="edge") for t in (first.tables, second.tables)]
-    places, files = len(first.tables), len(first.stored_files)
-    moved = tuple(
-        replace(
-            region,
-            file=region.file + files,
-            displays=(region.displays[0] + places, region.displays[1] + places),
-        )
-        for region in second.regions
-    )
-    return CropStore(
-        (*first.regions, *moved),
-        np.concatenate(tables),
-        (*first.stored_files, *second.stored_files),
-        (*first.label_files, *second.label_files),
-    )
+def _keep(
+    group: NDArray[np.float32], longest: int, tables: list[NDArray[np.float32]], places: dict[bytes, int]
+) -> tuple[int, int]:
+    """Add the tables of one image if they are not there yet; they stay together, in their order."""
+    padded = np.pad(group, ((0, 0), (0, longest - group.shape[1])), mode="edge")
+    first = places.setdefault(hashlib.sha256(padded.tobytes()).digest(), len(tables))
+    if first == len(tables):
+        tables.extend(padded)
+    return first, first + len(padded)
 
 
 def _region(row: dict[str, Any]) -> Region:
