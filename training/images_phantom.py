@@ -15,7 +15,7 @@ from dcis_node.errors import TrainingError
 from dcis_node.phantom.exam import STANDARD_VIEWS, generate_view
 from dcis_node.phantom.lesion import Mask
 from dcis_node.phantom.patient import LATERALITIES, VIEWS, Patient, generate_patient
-from dcis_node.phantom.region import generate_negative_region, generate_region
+from dcis_node.phantom.region import generate_negative_region, generate_region, middle_of
 from dcis_node.phantom.vendor import VENDORS
 from training.cohort import CohortView, digest
 from training.loaded import LoadedRegion, LoadedView
@@ -136,14 +136,16 @@ def load_phantom_region(row: CohortView, *, side_mm: float, rng: Generator) -> L
     else:
         region = generate_negative_region(patient, word.view, size_px=size, rng=rng, laterality=word.side)
     rows, columns = region.stored.shape
-    middle = region.centre or (rows / 2, columns / 2)
+    labels = labels_of(region.lesion_mask, region.calcification_mask)
+    # Of the outline's box, as of any other row; the region lies round the calcifications' box, which is nearly that.
+    middle = middle_of(labels > 0) if labels.any() else ((rows - 1) / 2, (columns - 1) / 2)
     return LoadedRegion(
         stored=region.stored,
-        labels=labels_of(region.lesion_mask, region.calcification_mask),
+        labels=labels,
         transforms=region.transforms,
         spacing_mm=region.spacing_mm,
         mirrored=False,
-        centre=(int(middle[0]), int(middle[1])),
+        centre=middle,
         origin=region.origin,
     )
 
