@@ -16,8 +16,8 @@ def read_gsps(ds: Dataset) -> tuple[Mark, ...]:
     source = text(ds, "SOPInstanceUID")
     found: list[Mark] = []
     for annotation in items(ds, "GraphicAnnotationSequence"):
-        images = _references(annotation) or [
-            uid for series in items(ds, "ReferencedSeriesSequence") for uid in _references(series)
+        images = references(annotation) or [
+            uid for series in items(ds, "ReferencedSeriesSequence") for uid in references(series)
         ]
         if len(images) != 1:
             continue
@@ -28,7 +28,8 @@ def read_gsps(ds: Dataset) -> tuple[Mark, ...]:
     return tuple(found)
 
 
-def _references(item: Dataset) -> list[str]:
+def references(item: Dataset) -> list[str]:
+    """Give the SOP Instance UIDs of the images that an item references."""
     uids = [text(image, "ReferencedSOPInstanceUID") for image in items(item, "ReferencedImageSequence")]
     return [uid for uid in uids if uid]
 

@@ -46,14 +46,15 @@ def _frames(ds: Dataset, frames: int) -> Iterator[tuple[str, tuple[int, int]]]:
     """Give the image of each frame ("" if unknown) and where the frame's first pixel lies in it (row, column)."""
     shared = items(ds, "SharedFunctionalGroupsSequence")[:1]
     per_frame = items(ds, "PerFrameFunctionalGroupsSequence")
-    only = _only_reference(ds)
+    only = only_reference(ds)
     for number in range(frames):
         groups = (*per_frame[number : number + 1], *shared)
-        named = [uid for group in groups for uid in _source_images(group)]
-        yield (named[0] if named else only), next((o for group in groups for o in _offsets(group)), (0, 0))
+        named = [uid for group in groups for uid in source_images(group)]
+        yield (named[0] if named else only), next((o for group in groups for o in stated_offsets(group)), (0, 0))
 
 
-def _source_images(group: Dataset) -> Iterator[str]:
+def source_images(group: Dataset) -> Iterator[str]:
+    """Give the images that a frame's functional groups say it was derived from."""
     for derivation in items(group, "DerivationImageSequence"):
         for image in items(derivation, "SourceImageSequence"):
             uid = text(image, "ReferencedSOPInstanceUID")
@@ -61,7 +62,7 @@ def _source_images(group: Dataset) -> Iterator[str]:
                 yield uid
 
 
-def _offsets(group: Dataset) -> Iterator[tuple[int, int]]:
+def stated_offsets(group: Dataset) -> Iterator[tuple[int, int]]:
     """Give the place of a frame that covers a part of the image, where it is stated in pixels (1-based; C.8.12.6.1)."""
     for position in items(group, "PlanePositionSlideSequence"):
         row = whole(position, "RowPositionInTotalImagePixelMatrix")
@@ -70,7 +71,8 @@ def _offsets(group: Dataset) -> Iterator[tuple[int, int]]:
             yield row - 1, column - 1
 
 
-def _only_reference(ds: Dataset) -> str:
+def only_reference(ds: Dataset) -> str:
+    """Give the one image that the object references; "" if there are several or none."""
     uids = {
         text(instance, "ReferencedSOPInstanceUID")
         for series in items(ds, "ReferencedSeriesSequence")

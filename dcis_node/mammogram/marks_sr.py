@@ -55,11 +55,11 @@ def _cluster(root: Dataset, finding: Dataset) -> Mark | None:
 
 def _mark(root: Dataset, scoord: Dataset, *, kind: str) -> Mark | None:
     centre = centre_of(text(scoord, "GraphicType").upper(), numbers(scoord, "GraphicData"))
-    image_uid = _image_of(root, scoord)
+    image_uid = image_of(root, scoord)
     return Mark(image_uid, *centre, kind, text(root, "SOPInstanceUID")) if centre is not None and image_uid else None
 
 
-def _image_of(root: Dataset, scoord: Dataset) -> str:
+def image_of(root: Dataset, scoord: Dataset) -> str:
     """Give the image that the coordinates are SELECTED FROM, stated there or in the image library by reference."""
     for child in items(scoord, "ContentSequence"):
         target = resolve(root, child)

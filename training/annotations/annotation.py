@@ -1,6 +1,9 @@
 """What an annotation file says of one mammogram, and the checks that every format shares."""
 
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -72,7 +75,7 @@ class Annotation:
     weak: bool
     references: tuple[str, ...]
     parts: int
-    biopsied: Mask | None = field(default=None)
+    biopsied: Mask | None = None
 
 
 def annotation(
@@ -145,3 +148,22 @@ def check_references(references: tuple[str, ...], image: ImageFacts, *, file: st
     if references and image.sop_instance_uid not in references:
         number = f"{len(references)} other images" if len(references) > 1 else "another image"
         raise TrainingError(f"{file}: belongs to {number}, it does not reference this one")
+
+
+@contextmanager
+def readable(file: str, kind: str) -> Iterator[None]:
+    """Turn whatever a library raises on a broken file into one error that quotes nothing of it.
+
+    Raises
+    ------
+    TrainingError
+        Naming the file, the format, and the type of what went wrong.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # their texts quote values of the file
+            yield
+    except TrainingError:
+        raise
+    except Exception as error:  # noqa: BLE001 - foreign bytes fail in any way; the caller records it
+        raise TrainingError(f"{file}: cannot be read as {kind} ({type(error).__name__})") from None
