@@ -91,8 +91,8 @@ def test_the_centre_is_the_middle_of_the_lesions_box(rows):
     row = next(row for row in rows if row.lesion)
     region = load_phantom_region(row, side_mm=100.0, rng=np.random.default_rng(1))
     for axis in (0, 1):
-        seen = np.flatnonzero((region.labels == 2).any(axis=1 - axis))
-        assert region.centre[axis] == pytest.approx((seen[0] + seen[-1]) / 2, abs=1)
+        seen = np.flatnonzero((region.labels > 0).any(axis=1 - axis))
+        assert region.centre[axis] == (seen[0] + seen[-1]) / 2
 
 
 def test_a_region_longer_than_the_frame_is_the_frame(rows):
