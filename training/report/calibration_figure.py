@@ -47,6 +47,8 @@ def _curve(axes: Axes, reading: Reading) -> None:
         elinewidth=1,
     )
     style.unit_axes(axes, x="", y="share at high risk")
+    # Not square, so that it stands exactly above the distribution.
+    axes.set_aspect("auto")
     axes.tick_params(labelbottom=False)
     axes.set_title(f"{reading.name}\nECE {interval(reading.figures['ece'])}")
 

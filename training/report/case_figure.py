@@ -93,7 +93,7 @@ def _near(axes: Axes, seen: _Seen) -> None:
 
 def _whole(axes: Axes, seen: _Seen) -> None:
     _panel(axes, seen, (slice(None), slice(None)))
-    axes.set_title(f"whole view, {len(seen.prediction.candidates)} marks\nthe first one is outlined", fontsize=8)
+    axes.set_title(f"whole view, marks: {len(seen.prediction.candidates)}\nthe first one is outlined", fontsize=8)
 
 
 def _panel(axes: Axes, seen: _Seen, window: tuple[slice, slice]) -> None:

@@ -54,7 +54,7 @@ def missed_lesions(evaluation: Evaluation) -> Iterator[Case]:
     missed = [view for view in evaluation.views if view.swept and view.lesion and not view.any_hit]
     for view in sorted(missed, key=lambda v: (-(v.size_mm or 0.0), v.image)):
         size = "" if view.size_mm is None else f", lesion of {view.size_mm:.0f} mm"
-        words = f"{view.patient}, {view.laterality} {view.view}{size}: not found, {view.marks} marks elsewhere"
+        words = f"{view.patient}, {view.laterality} {view.view}{size}: not found, marks elsewhere: {view.marks}"
         yield Case("missed", view.patient, (view.image,), words)
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from training.report import style
-from training.report.readings import Reading
+from training.report.readings import Reading, point_name
 from training.report.style import Picture
 
 
@@ -21,7 +21,7 @@ def confusion_figure(readings: Sequence[Reading]) -> Picture:
         for row, reading in enumerate(readings):
             for column, (name, point) in enumerate(reading.points.items()):
                 axes = figure.add_subplot(len(readings), columns, row * columns + column + 1)
-                _draw(axes, matrix(point), title=f"{reading.name}\n{name}: {point['threshold']:.3f}")
+                _draw(axes, matrix(point), title=f"{reading.name}\n{point_name(name, point)}")
                 told.append(f"{reading.name}, {name}: {_words(point)}")
         return style.vector(
             figure,

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from training.report import style
 from training.report.epochs import Epoch, Example
-from training.report.outlines import draw_outlined
+from training.report.outlines import draw_outlined, legend_handles
 from training.report.style import Picture
 from training.statistics.overlap import dice
 
@@ -46,7 +46,7 @@ def examples_figure(examples: Sequence[Example]) -> Picture:
     views = min(_SHOWN_VIEWS, len(chosen[0].image))
     dices = []
     with style.drawing():
-        figure = style.new_figure(1.9 * len(chosen), 2.15 * views)
+        figure = style.new_figure(1.9 * len(chosen), 2.15 * views + 0.3)
         axes = figure.subplots(views, len(chosen), squeeze=False)
         for column, example in enumerate(chosen):
             for row in range(views):
@@ -56,6 +56,7 @@ def examples_figure(examples: Sequence[Example]) -> Picture:
                 head = f"{style.plain(example.stage)}, epoch {example.epoch}\n" if row == 0 else ""
                 axes[row, column].set_title(f"{head}Dice {overlap:.3f}", fontsize=8)
                 dices.append(overlap)
+        figure.legend(handles=legend_handles(), loc="outside lower center", ncols=2)
         first, last = np.mean(dices[:views]), np.mean(dices[-views:])
         return style.raster(
             figure,
@@ -86,17 +87,14 @@ def _curve(axes: Axes, folds: Sequence[Sequence[Epoch]], name: str) -> str:
 
 
 def _mark_stages(axes: Axes, rows: Sequence[Epoch]) -> None:
+    """Name each stage along its first edge, where a short stage has room for its name too."""
     starts = [1, *(place + 2 for place, (a, b) in enumerate(pairwise(rows)) if a.stage != b.stage)]
     for start in starts:
         if start > 1:
             axes.axvline(start - 0.5, color=style.INK, linestyle=":", linewidth=0.9)
-        axes.text(
-            start,
-            1.03,
-            style.plain(rows[start - 1].stage),
-            fontsize=7,
-            transform=axes.get_xaxis_transform(),
-        )
+        name = style.plain(rows[start - 1].stage)
+        axes.text(start - 0.45, 0.0, name, rotation=90, fontsize=7, color=style.GREY, va="bottom", clip_on=True)
+    axes.set_xlim(0.4, len(rows) + 0.6)
 
 
 def _spread(count: int, wanted: int) -> list[int]:

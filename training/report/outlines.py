@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from training.report import style
 
+# Lengths of scale bars.
+_BARS_MM = (1, 2, 5, 10, 20, 50)
+
 
 def draw_outlined(
     axes: Axes, image: NDArray[Any], *, truth: NDArray[np.bool_], outlined: NDArray[np.bool_], linewidth: float = 1.2
@@ -39,8 +42,9 @@ def legend_handles() -> tuple[Line2D, Line2D]:
     )
 
 
-def scale_bar(axes: Axes, *, pixel_mm: float, columns: int, length_mm: float = 10.0) -> None:
-    """Draw a bar of that length in the lower left corner."""
+def scale_bar(axes: Axes, *, pixel_mm: float, columns: int) -> None:
+    """Draw a bar of a round length, at most a third of the width, in the lower left corner."""
+    length_mm = max((mm for mm in _BARS_MM if mm <= columns * pixel_mm / 3), default=_BARS_MM[0])
     length = length_mm / pixel_mm
     start = 0.04 * columns
     low, high = axes.get_ylim()

@@ -4,6 +4,7 @@ Cancer Imaging 2024, 24:48 (s40644-024-00691-x), Results: 93 patients, lesion gi
 """
 
 COLUMN = "paper (clinical, other data)"
+TEST_PATIENTS = 93
 FIGURES = {
     "grade": {"auc": "0.72", "ppv": "40.3 %", "npv": "90.9 %"},
     "upstage": {"auc": "0.76", "ppv": "80.0 %", "npv": "83.9 %"},

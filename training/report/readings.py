@@ -57,6 +57,11 @@ class Reading:
         return {words: self.figures[name] for name, words in POINTS.items() if self.figures.get(name)}
 
 
+def point_name(words: str, point: dict[str, Any]) -> str:
+    """Name an operating point with its threshold, once."""
+    return words if words == POINTS["one_half"] else f"{words}, {point['threshold']:.3f}"
+
+
 def readings(evaluation: Evaluation) -> tuple[Reading, ...]:
     """Give what was read; `found` is missing where no view was swept."""
     return tuple(_read(evaluation, kind) for kind in KINDS if evaluation.figures.get(kind))

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_curve
 
 from training.report import style
 from training.report.numbers import interval
-from training.report.readings import Reading
+from training.report.readings import Reading, point_name
 from training.report.style import Picture
 
 _CAPTION = (
@@ -49,7 +49,7 @@ def _draw(axes: Axes, reading: Reading) -> None:
             color="white",
             markeredgecolor=style.INK,
             markersize=7,
-            label=name if name == "at 0.5" else f"{name}, {point['threshold']:.3f}",
+            label=point_name(name, point),
         )
     style.unit_axes(axes, x="1 - specificity", y="sensitivity")
     axes.set_title(f"{reading.name}\nAUC {interval(reading.figures['auc'])}")

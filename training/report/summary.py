@@ -5,7 +5,7 @@ from typing import Any
 
 from training.evaluation import Evaluation
 from training.report import paper
-from training.report.numbers import NONE, interval, number, percent, share
+from training.report.numbers import NONE, interval, number, percent, share, short_interval, short_share
 from training.report.readings import NAMES, POINTS, Reading
 from training.report.tables import Group, Table, table
 
@@ -111,12 +111,12 @@ def subgroup_table(figures: dict[str, Any]) -> Table | None:
         (
             f"{group['by']}: {group['group']}",
             f"{group['patients']} ({group['high_risk']})",
-            interval(group["given_auc"], digits=2),
-            interval(group["found_auc"], digits=2),
-            share(group["sensitivity"]),
-            share(group["npv"]),
-            interval(group["dice"], digits=2),
-            share(group["hit_rate_first"]),
+            short_interval(group["given_auc"]),
+            short_interval(group["found_auc"]),
+            short_share(group["sensitivity"]),
+            short_share(group["npv"]),
+            short_interval(group["dice"]),
+            short_share(group["hit_rate_first"]),
         )
         for group in subgroups
     )
@@ -137,14 +137,15 @@ _VIEW_COUNTS = ("views", "views_with_lesion", "healthy_views")
 
 
 def _counts(given: _Side | None, found: _Side | None) -> tuple[tuple[str, ...], ...]:
-    names = {"patients": "patients", "high_risk": "of whom at high risk", "without_a_figure": "without any mark"}
-    return tuple(
-        (
-            words,
-            *(_count(side[name]) if side else NONE for side in (given, found)),
-            "93" if name == "patients" else NONE,
-        )
-        for name, words in names.items()
+    def both(name: str) -> tuple[str, str]:
+        return _count(given and given[name]), _count(found and found[name])
+
+    left_out, not_found = both("without_a_figure")
+    return (
+        ("patients", *both("patients"), str(paper.TEST_PATIENTS)),
+        ("of whom at high risk", *both("high_risk"), NONE),
+        ("no lesion annotated, left out", left_out, NONE, NONE),
+        ("nothing found, counted as called low", NONE, not_found, NONE),
     )
 
 
@@ -186,5 +187,5 @@ def _mean_dice(side: _Side) -> float | None:
     return mean["value"] if mean else None
 
 
-def _count(value: int | None) -> str:
+def _count(value: object) -> str:
     return NONE if value is None else str(value)
