@@ -30,8 +30,8 @@ figures = {
 
 SIDE = {
     "patients", "high_risk": counts that the figures below are of,
-    "without_a_figure": patients in whose breast nothing was found; they count as called low and as the lowest
-        probability, 0, in every figure,
+    "without_a_figure": in "found" the patients in whose breast nothing was found; they count as called low and as the
+        lowest probability, 0, in every figure. In "given" those without an annotated lesion, who are left out of it,
     "auc": INTERVAL, "auc_delong": INTERVAL (DeLong 1988), per patient,
     "view_auc": INTERVAL, per view (patients drawn),
     "dice": {"mean": INTERVAL, "median": INTERVAL, "views"}: outline per view with a lesion,
@@ -60,3 +60,58 @@ SUBGROUP = {
     "hit_rate_first": RATE or None,
 }
 """
+
+from collections.abc import Sequence
+from typing import Any
+
+from training.evaluation import JudgedPatient, JudgedView
+from training.evaluation_localisation import localisation_figures
+from training.evaluation_sides import fold_figures, found_side, given_side, spread_figures
+from training.evaluation_subgroups import subgroup_figures
+
+
+def figures_of(
+    views: Sequence[JudgedView],
+    patients: Sequence[JudgedPatient],
+    *,
+    data: str,
+    scenario: str,
+    threshold: float,
+    npv: dict[str, Any],
+    seed: int,
+    oracle_auc: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Make all figures from the rows.
+
+    Parameters
+    ----------
+    data
+        Words on whose figures these are.
+    threshold
+        The bundle's operating point.
+    npv
+        {"aim", "threshold", "rule"}, see the top of this file.
+    seed
+        Of every bootstrap.
+    """
+    swept = any(view.swept for view in views)
+    given = given_side(views, patients, threshold=threshold, at_npv=npv["threshold"], seed=seed)
+    found = found_side(views, patients, threshold=threshold, at_npv=npv["threshold"], seed=seed) if swept else None
+    folds = fold_figures(patients, swept=swept)
+    return {
+        "data": data,
+        "scenario": scenario,
+        "patients": len(patients),
+        "high_risk": sum(patient.label for patient in patients),
+        "views": len(views),
+        "views_with_lesion": sum(view.lesion for view in views),
+        "threshold": threshold,
+        "npv": npv,
+        "given": given,
+        "found": found,
+        "localisation": localisation_figures(views, patients, seed=seed) if swept else None,
+        "folds": folds,
+        "spread": spread_figures(folds),
+        "subgroups": subgroup_figures(views, patients, threshold=threshold, seed=seed),
+        "oracle_auc": oracle_auc,
+    }

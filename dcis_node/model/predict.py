@@ -102,9 +102,7 @@ class Ensemble:
         if given is not None:
             source = LesionSource.GIVEN
             centre = grid.to_input(given)
-            origin, crop = self._crop(seen, centre)
-            foreground, probabilities = self.judge_crop(crop)
-            whole = _place(foreground, origin, seen.shape) * breast
+            whole, probabilities = self.judge_marked(seen, breast, centre)
             settings = self.bundle.manifest.localisation
             labels, components = outline_marked(whole, settings, mark=centre, spacing_mm=grid.spacing_mm)
         else:
@@ -134,6 +132,20 @@ class Ensemble:
         """Segment a whole view of input pixels; see `localise.sweep`."""
         settings = self.bundle.preprocessing
         return sweep(seen, breast, self._segment_tile, tile=settings.tile_px, overlap=settings.overlap_px)
+
+    def judge_marked(
+        self, seen: NDArray[np.float32], breast: NDArray[np.bool_], centre: tuple[float, float]
+    ) -> tuple[_Foreground, tuple[float, ...]]:
+        """Segment and classify round a mark in a whole view of input pixels.
+
+        Returns
+        -------
+        (classes - 1, rows, columns) float32 foreground probabilities, 0 outside the crop and the breast, and each
+        fold's calibrated probability of high risk.
+        """
+        origin, crop = self._crop(seen, centre)
+        foreground, probabilities = self.judge_crop(crop)
+        return _place(foreground, origin, seen.shape) * breast, probabilities
 
     def judge_crop(self, crop: NDArray[np.float32]) -> tuple[NDArray[np.float32], tuple[float, ...]]:
         """Segment and classify a (size, size) crop of network input.
