@@ -218,7 +218,10 @@ def echo(
 
 @app.command()
 def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = False) -> None:
-    """Show the processes, the queues and the last exams. Exit code 1 if a process is silent or a result is dead."""
+    """Show the model, the processes, the queues and the last exams.
+
+    Exit code 1 if a process is silent, a result is dead, or the model that should judge was refused.
+    """
     from dcis_node.operate.status import node_status
 
     with _index(config) as (configuration, db):
@@ -231,7 +234,7 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
         _console().print(status_view(values))
     silent = any(process["state"] != "alive" for process in values["processes"])
     dead = any(counts.get("dead", 0) for counts in values["queues"]["outbox"].values())
-    raise typer.Exit(NOT_DONE if silent or dead else DONE)
+    raise typer.Exit(NOT_DONE if silent or dead or values["bundle"]["refused"] else DONE)
 
 
 @app.command()

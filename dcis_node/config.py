@@ -22,6 +22,8 @@ AETitle = Annotated[
     str, StringConstraints(pattern=r"^[\x21-\x5b\x5d-\x7e]([\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?$")
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+# The value of analyse.bundle that takes the active bundle of a registry.
+REGISTRY = "registry"
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -126,6 +128,7 @@ class AnalyseSettings(Settings):
 
     bundle: str = "demo"
     bundle_sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
+    registry: Annotated[str, StringConstraints(min_length=1)] = "registry"
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 2
@@ -133,6 +136,13 @@ class AnalyseSettings(Settings):
     decode_timeout_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
     decode_memory_bytes: Annotated[int, Field(ge=268435456)] = 4294967296
     max_pixels: Annotated[int, Field(ge=1000000)] = 100000000
+
+    @model_validator(mode="after")
+    def _a_registry_changes_its_bundle(self) -> "AnalyseSettings":
+        if self.bundle == REGISTRY and self.bundle_sha256:
+            msg = 'with bundle = "registry" the promotion says which bundle; bundle_sha256 must be empty'
+            raise ValueError(msg)
+        return self
 
 
 class DestinationSettings(Settings):
@@ -189,6 +199,16 @@ class Configuration(Settings):
     def index_url(self) -> str:
         """URL of the index."""
         return self.storage.index_url or f"sqlite:///{self.folder / 'index.sqlite'}"
+
+    @property
+    def takes_registry(self) -> bool:
+        """True if the active bundle of a registry is used, and a switch is followed without a restart."""
+        return self.analyse.bundle == REGISTRY
+
+    @property
+    def registry_folder(self) -> Path:
+        """Folder of the registry; relative to the folder of config.toml."""
+        return (self.base / self.analyse.registry).resolve()
 
 
 def load_configuration(path: Path) -> Configuration:

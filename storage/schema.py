@@ -51,7 +51,7 @@ class Exam(Base):
     time: to be decided) -> `reported`. A new image, or marks for its images, set it back to `open`. `attempts` counts
     failed decisions; at the limit the state is `failed`.
     `opened_at` is the arrival of the first image since it was (re)opened, `last_image_at` that of the last image or
-    mark.
+    mark. `bundle_sha256` is the model bundle that judges it (see `storage.pins`).
     """
 
     __tablename__ = "exam"
@@ -68,6 +68,7 @@ class Exam(Base):
     lease_until: Mapped[float] = mapped_column(Float, default=0.0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     failure: Mapped[str] = mapped_column(Text, default="")
+    bundle_sha256: Mapped[str] = mapped_column(String(64), default="")
 
 
 class Study(Base):

@@ -50,6 +50,13 @@ def test_folders_are_relative_to_the_file(config, tmp_path):
     assert loaded.index_url == f"sqlite:///{tmp_path / 'x' / 'index.sqlite'}"
 
 
+def test_a_registry_is_relative_to_the_file_and_used_when_named(config, tmp_path):
+    assert not config('[analyse]\nregistry = "models"').takes_registry
+    loaded = config('[analyse]\nbundle = "registry"\nregistry = "models"')
+    assert loaded.takes_registry
+    assert loaded.registry_folder == tmp_path / "models"
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigurationError, match="no such file"):
         load_configuration(tmp_path / "nowhere.toml")
@@ -70,6 +77,7 @@ def test_a_file_that_is_no_toml_is_named_with_the_place(config):
         ("[node]\naet = 'BACK\\\\SLASH'", ["node.aet"]),
         ("[node]\nlog_level = 'LOUD'", ["node.log_level = 'LOUD'", "DEBUG"]),
         ("[exam]\nsettle_seconds = 500.0", ["exam", "settle_seconds <= quiet_seconds"]),
+        (f"[analyse]\nbundle = 'registry'\nbundle_sha256 = '{'a' * 64}'", ["bundle_sha256 must be empty"]),
         ("[analyse]\nbundle_sha256 = 'abc'", ["analyse.bundle_sha256 = 'abc'"]),
         ("[receive]\nhost = '0.0.0.0'", ["receive", "[[receive.peers]]"]),
         ("[[receive.peers]]\naet = 'P'\naddresses = ['10.0.0.300']", ["addresses", "10.0.0.300"]),

@@ -12,9 +12,11 @@ from pathlib import Path
 import torch
 
 from dcis_node.analyse.analysis_record import mask_to_png, record_to_json
+from dcis_node.analyse.bundles import Bundles
 from dcis_node.analyse.decide_exam import BuildResults, Decider, finish_exam, prepare_report
 from dcis_node.analyse.exam_marks import choose_mark, read_exam_marks
 from dcis_node.analyse.lease import LeaseKeeper
+from dcis_node.analyse.models import Models, ModelState
 from dcis_node.analyse.view import Predictor, analyse_view, analysis_key
 from dcis_node.config import AnalyseSettings
 from dcis_node.errors import DecoderError, PixelError, StorageError
@@ -28,6 +30,7 @@ from storage.database import Database
 from storage.exams import ExamInstance, exam_instances
 from storage.files import FileStore
 from storage.findings import AnalysisKey, StoredAnalysis, find_analysis, finish_view
+from storage.pins import pin_bundle, pinned_bundle
 from storage.work import (
     Claim,
     ViewClaim,
@@ -46,6 +49,10 @@ RETRY_SECONDS = 5.0
 
 
 def _nothing() -> None:
+    """Be the beat of a bench that nobody watches."""
+
+
+def _nothing_of(_state: ModelState) -> None:
     """Be the beat of a worker that nobody watches."""
 
 
@@ -55,8 +62,8 @@ class Workbench:
 
     Parameters
     ----------
-    predictor
-        The ensemble, loaded once.
+    models
+        The ensembles, by bundle.
     owner
         Name under which leases are held.
     beat
@@ -67,7 +74,7 @@ class Workbench:
 
     db: Database
     files: FileStore
-    predictor: Predictor
+    models: Models
     settings: AnalyseSettings
     equipment: Equipment
     destinations: tuple[str, ...]
@@ -76,23 +83,22 @@ class Workbench:
     beat: Callable[[], None] = _nothing
     clock: Callable[[], float] = field(default=time.time)
 
-    @property
-    def decider(self) -> Decider:
-        """What deciding an exam needs."""
-        return Decider(self.db, self.files, self.predictor.bundle, self.equipment, self.destinations, build=self.build)
+    def decider(self, bundle: Bundle) -> Decider:
+        """Give what deciding an exam by that bundle needs."""
+        return Decider(self.db, self.files, bundle, self.equipment, self.destinations, build=self.build)
 
 
 def run_worker(
     *,
     db: Database,
     files: FileStore,
-    bundle: Bundle,
+    bundles: Bundles,
     settings: AnalyseSettings,
     equipment: Equipment,
     destinations: tuple[str, ...],
     owner: str,
     stop: threading.Event,
-    beat: Callable[[], None] = _nothing,
+    beat: Callable[[ModelState], None] = _nothing_of,
     device: torch.device | None = None,
     clock: Callable[[], float] = time.time,
 ) -> None:
@@ -105,18 +111,34 @@ def run_worker(
     device
         Where the networks run; None chooses by `settings.device`.
     beat
-        Called in every round, and about each second while an item is worked on, then from a second thread.
+        Called with what new exams are judged by, in every round, and about each second while an item is worked on, then
+        from a second thread.
+
+    Raises
+    ------
+    BundleError, StorageError
+        No bundle loads at the start. Later one that does not load is refused, and the work goes on with the old one.
     """
     # Its warnings quote values of what it reads, and would stand in the log.
     warnings.filterwarnings("ignore", module="pydicom")
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    predictor = Ensemble(bundle, device or choose_device(settings.device))
-    bench = Workbench(db, files, predictor, settings, equipment, destinations, owner, beat=beat, clock=clock)
-    returned = release_leases(db, owner)
-    log.info(
-        "event=worker_ready device=%s bundle_sha256=%s leases_returned=%d", predictor.device, bundle.sha256, returned
+    where = device or choose_device(settings.device)
+    models = Models(bundles, lambda bundle: Ensemble(bundle, where))
+    bench = Workbench(
+        db,
+        files,
+        models,
+        settings,
+        equipment,
+        destinations,
+        owner,
+        beat=lambda: beat(models.state),
+        clock=clock,
     )
+    returned = release_leases(db, owner)
+    state = models.state
+    log.info("event=worker_ready device=%s bundle_sha256=%s leases_returned=%d", where, state.sha256, returned)
     work_until(bench, stop)
 
 
@@ -143,6 +165,8 @@ def do_next(bench: Workbench) -> bool:
     StorageError
         The index cannot be used. What was claimed comes back when its lease has run out.
     """
+    # A bundle that became active meanwhile is loaded here, between two items.
+    bench.models.current()
     return _decide_next(bench) or _analyse_next(bench)
 
 
@@ -160,15 +184,22 @@ def _decide_next(bench: Workbench) -> bool:
     lease = _keeper(bench, claim)
     try:
         with lease:
+            decider = bench.decider(_decider_bundle(bench, claim.id))
             prepared = prepare_report(
-                bench.decider,
+                decider,
                 claim.id,
                 completeness=claim.completeness,
                 now=bench.clock(),
                 without_analysis=claim.attempts > bench.settings.max_attempts,
             )
-        outcome = finish_exam(bench.decider, lease.claim, prepared)
-        log.info("event=exam_decided exam=%d attempt=%d outcome=%s", claim.id, claim.attempts, outcome)
+        outcome = finish_exam(decider, lease.claim, prepared)
+        log.info(
+            "event=exam_decided exam=%d attempt=%d outcome=%s bundle_sha256=%s",
+            claim.id,
+            claim.attempts,
+            outcome,
+            decider.bundle.sha256,
+        )
     except Exception as error:  # noqa: BLE001 -- the edge of an item: recorded on it, and the next one is done
         failure = f"{type(error).__name__} at {_where(error)}"
         log.error("event=exam_failed exam=%d attempt=%d failure='%s'", claim.id, claim.attempts, failure)
@@ -220,18 +251,41 @@ def _analysis_of(bench: Workbench, claim: ViewClaim) -> tuple[AnalysisKey, Store
         instances = exam_instances(session, claim.exam_id)
     header = _header_of(instances, claim.id)
     mark = choose_mark(read_exam_marks(instances, bench.files), header)
-    key = analysis_key(claim.sha256, bench.predictor.bundle, mark)
+    predictor = _predictor_of(bench, claim.exam_id)
+    key = analysis_key(claim.sha256, predictor.bundle, mark)
     with bench.db.read() as session:
         stored = find_analysis(session, key)
-    return key, stored or _compute(bench, claim, header, mark)
+    return key, stored or _compute(bench, predictor, claim, header, mark)
 
 
-def _compute(bench: Workbench, claim: ViewClaim, header: MammogramHeader, mark: Mark | None) -> StoredAnalysis:
+def _predictor_of(bench: Workbench, exam_id: int) -> Predictor:
+    """Give the ensemble of an exam's bundle; an exam without one that can be had gets the active one for good."""
+    while True:
+        with bench.db.read() as session:
+            pinned = pinned_bundle(session, exam_id)
+        predictor = bench.models.of(pinned) if pinned else None
+        if predictor is not None:
+            return predictor
+        predictor = bench.models.current()
+        if pin_bundle(bench.db, exam_id, predictor.bundle.sha256, instead_of=pinned):
+            return predictor
+
+
+def _decider_bundle(bench: Workbench, exam_id: int) -> Bundle:
+    """Give an exam's bundle; one without any analysed view is answered by the active bundle and not bound to it."""
+    with bench.db.read() as session:
+        pinned = pinned_bundle(session, exam_id)
+    return (_predictor_of(bench, exam_id) if pinned else bench.models.current()).bundle
+
+
+def _compute(
+    bench: Workbench, predictor: Predictor, claim: ViewClaim, header: MammogramHeader, mark: Mark | None
+) -> StoredAnalysis:
     began = time.monotonic()
     record = analyse_view(
         bench.files.path(claim.sha256),
         header,
-        predictor=bench.predictor,
+        predictor=predictor,
         settings=bench.settings,
         scratch=bench.files.incoming,
         mark=mark,

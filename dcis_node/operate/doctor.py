@@ -21,6 +21,7 @@ from dcis_node.operate.probes import STREAMS, expected, probe_file
 from dcis_node.operate.sending import peer_of
 from storage.database import check_location, open_database
 from storage.heartbeat import beats
+from storage.registry import Registry
 
 # A four-view exam is 30-150 MB as received; below this a busy day fills the disk.
 LOW_DISK_BYTES = 20 * 1024**3
@@ -81,10 +82,19 @@ def _decoders(configuration: Configuration) -> Iterator[Finding]:
 def _bundle(configuration: Configuration) -> Iterator[Finding]:
     bundle = bundle_of(configuration)
     detail = f"{bundle.name} {bundle.version}, scenario {bundle.scenario}, sha256 {bundle.sha256}"
+    if configuration.takes_registry:
+        detail += f" ({_in_registry(configuration)})"
     if bundle.synthetic:
         yield Finding("bundle", Verdict.WARN, f"{detail}: SYNTHETIC, its figures have no clinical meaning")
     else:
         yield Finding("bundle", Verdict.OK, detail)
+
+
+def _in_registry(configuration: Configuration) -> str:
+    active = Registry(configuration.registry_folder).active()
+    if active is None:
+        return f"the shipped one: nothing was promoted in {configuration.registry_folder}"
+    return f"active in {configuration.registry_folder} since {active.since}"
 
 
 def _device(configuration: Configuration) -> Iterator[Finding]:

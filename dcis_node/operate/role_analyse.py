@@ -3,7 +3,7 @@
 from dcis_node import __version__
 from dcis_node.analyse.worker import run_worker
 from dcis_node.config import Configuration
-from dcis_node.operate.bundles import bundle_of
+from dcis_node.operate.bundles import bundles_of
 from dcis_node.operate.process import running_process
 from dcis_node.results.answer import Equipment
 
@@ -16,13 +16,13 @@ def run_analyse(configuration: Configuration, name: str, *, lifeline: int | None
         run_worker(
             db=process.db,
             files=process.files,
-            bundle=bundle_of(configuration),
+            bundles=bundles_of(configuration),
             settings=configuration.analyse,
             equipment=equipment_of(configuration),
             destinations=tuple(destination.name for destination in configuration.destinations),
             owner=process.owner,
             stop=process.stop,
-            beat=process.beat,
+            beat=lambda state: process.beat(state.to_json()),
         )
 
 

@@ -2,13 +2,16 @@
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dcis_node import __version__
 from dcis_node.config import Configuration
+from dcis_node.errors import StorageError
 from storage.database import Database
 from storage.heartbeat import Beat, beats
 from storage.overview import last_exams, queues
+from storage.registry import Registry
 
 # A process beats every two seconds, a worker between two views: one view takes seconds, on a slow processor a minute.
 SILENT_SECONDS = {"analyse": 120.0}
@@ -24,10 +27,44 @@ def node_status(configuration: Configuration, db: Database, *, now: float | None
             "version": __version__,
             "aet": configuration.node.aet,
             "listening": _listening(seen),
+            "bundle": bundle_status(configuration, [json.loads(beat.detail) for beat in seen if _tells_bundle(beat)]),
             "processes": [_process(beat, moment) for beat in seen],
             "queues": queues(session),
             "exams": last_exams(session),
         }
+
+
+def bundle_status(configuration: Configuration, details: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Say which bundle should judge new exams, which one does, and why the two differ if they do.
+
+    Parameters
+    ----------
+    details
+        What each analysis process last said of its bundle.
+
+    Returns
+    -------
+    dict
+        `source` as configured; `active` the SHA-256 of the registry's active bundle ("" for the shipped one, or
+        without a registry); `since`; `in_use` what each analysis process has; `refused` why one was not taken, or "".
+    """
+    active, fault = None, ""
+    if configuration.takes_registry:
+        try:
+            active = Registry(configuration.registry_folder).active()
+        except StorageError as error:
+            fault = str(error)
+    return {
+        "source": configuration.analyse.bundle,
+        "active": "" if active is None else active.sha256,
+        "since": "" if active is None else active.since,
+        "in_use": [{name: detail[name] for name in ("name", "version", "sha256", "synthetic")} for detail in details],
+        "refused": next((detail["refused"] for detail in details if detail["refused"]), fault),
+    }
+
+
+def _tells_bundle(beat: Beat) -> bool:
+    return beat.process.startswith("analyse") and bool(beat.detail)
 
 
 def _listening(seen: tuple[Beat, ...]) -> str:

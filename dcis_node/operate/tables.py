@@ -46,7 +46,29 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
     queue.add_row("same UID, other bytes", str(status["queues"]["conflicts"]))
     head = Text(f"dcis-node {status['version']} {status['aet']} listening on {status['listening'] or '-'}")
     warning = Text("RESEARCH USE ONLY - not for clinical use", style="bold red")
-    return Group(head, warning, processes, queue, exams_view(status["exams"], title="Last exams"))
+    return Group(
+        head,
+        warning,
+        _bundle_lines(status["bundle"]),
+        processes,
+        queue,
+        exams_view(status["exams"], title="Last exams"),
+    )
+
+
+def _bundle_lines(bundle: Mapping[str, Any]) -> Text:
+    """Write which model judges, and in red why it is not the one that should."""
+    used = [f"{b['name']} {b['version']} sha256 {b['sha256']}{_synthetic(b)}" for b in bundle["in_use"]]
+    lines = Text(f"model ({bundle['source']}): {'; '.join(used) or '-'}")
+    if bundle["active"]:
+        lines.append(f"\nactive in the registry: {bundle['active']} since {bundle['since']}")
+    if bundle["refused"]:
+        lines.append(f"\nREFUSED: {bundle['refused']}", style="bold red")
+    return lines
+
+
+def _synthetic(bundle: Mapping[str, Any]) -> str:
+    return " SYNTHETIC" if bundle["synthetic"] else ""
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -189,7 +189,7 @@ def _set_equipment(ds: Dataset, answer: ExamAnswer, source: Dataset) -> None:
     processing = _contribution(codes.PROCESSING_EQUIPMENT)
     _describe(processing, own)
     processing.ContributionDateTime = made_at(answer, source).strftime("%Y%m%d%H%M%S")
-    processing.ContributionDescription = plain(model_line(answer), limit=1024)
+    processing.ContributionDescription = plain(model_line(answer, whole_hash=True), limit=1024)
     acquisition = _contribution(codes.ACQUISITION_EQUIPMENT)
     for keyword in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"):
         if source.get(keyword) and is_valid(source[keyword]):
@@ -220,11 +220,12 @@ def coded(code: Code) -> Dataset:
     return item
 
 
-def model_line(answer: ExamAnswer) -> str:
-    """Say in one line which model spoke, with the head of its hash."""
+def model_line(answer: ExamAnswer, *, whole_hash: bool = False) -> str:
+    """Say in one line which model spoke, with the head of its hash for a reader, or all of it for a search."""
     model = answer.model
+    sha256 = model.sha256 if whole_hash else model.sha256[:12]
     synthetic = f" {SYNTHETIC_MODEL}." if model.synthetic else ""
     return (
         f"Model {model.name} version {model.version}, scenario {model.scenario}, {model.folds} folds, "
-        f"bundle SHA-256 {model.sha256[:12]}.{synthetic} {RESEARCH_USE}."
+        f"bundle SHA-256 {sha256}.{synthetic} {RESEARCH_USE}."
     )

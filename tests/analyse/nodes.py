@@ -8,7 +8,9 @@ import numpy as np
 from pydicom import Dataset, dcmread
 from sqlalchemy import select
 
+from dcis_node.analyse.bundles import OneBundle
 from dcis_node.analyse.completeness import sweep_open_exams
+from dcis_node.analyse.models import Models
 from dcis_node.analyse.worker import Workbench, do_next
 from dcis_node.config import AnalyseSettings, ExamSettings
 from dcis_node.model.bundle import Bundle
@@ -61,6 +63,11 @@ class FakeEnsemble:
         return ViewPrediction(source, self.probability, (self.probability,), centre, (candidate,), mask)
 
 
+def one_model(predictor) -> Models:
+    """Give the models of a worker whose bundle never changes."""
+    return Models(OneBundle(predictor.bundle), lambda _: predictor)
+
+
 class Node:
     """The index, the files and one worker."""
 
@@ -74,7 +81,7 @@ class Node:
         self.bench = Workbench(
             db=self.db,
             files=self.files,
-            predictor=self.ensemble,
+            models=one_model(self.ensemble),
             settings=AnalyseSettings(lease_seconds=300, decode_timeout_seconds=20),
             equipment=EQUIPMENT,
             destinations=("pacs",),

@@ -6,6 +6,7 @@ from pydicom import dcmread
 from sqlalchemy import update
 
 from dcis_node.analyse import worker
+from dcis_node.analyse.bundles import OneBundle
 from dcis_node.analyse.decode import decode_pixels
 from dcis_node.analyse.worker import do_next, run_worker, work_until
 from dcis_node.errors import DecoderError, StorageError
@@ -13,7 +14,7 @@ from dcis_node.mammogram.facts import Reason
 from dcis_node.results.exam_results import build_results
 from storage.schema import Instance, ViewAnalysis
 from storage.work import claim_instance, release_leases
-from tests.analyse.nodes import EQUIPMENT, FakeEnsemble, Node
+from tests.analyse.nodes import EQUIPMENT, FakeEnsemble, Node, one_model
 from tests.analyse.objects import (
     CT,
     FOR_PROCESSING,
@@ -123,9 +124,10 @@ class TestOneExam:
 
     def test_another_model_analyses_the_views_again_when_the_exam_opens(self, node: Node, other_bundle):
         node.report(*four_views()[:2])
-        node.put(predictor=FakeEnsemble(other_bundle, probability=0.125))
+        other = FakeEnsemble(other_bundle, probability=0.125)
+        node.put(models=one_model(other))
         node.report(mammogram(3, "R MLO"))
-        assert len(node.bench.predictor.calls) == 3
+        assert len(other.calls) == 3
         assert node.reports[1].bundle_sha256 == other_bundle.sha256
         assert {view["probability"] for view in node.reports[1].views} == {0.125}
 
@@ -346,8 +348,8 @@ def test_the_real_ensemble_works_through_an_exam_until_told_to_stop(node: Node, 
     stop = threading.Event()
     beats = []
 
-    def beat() -> None:
-        beats.append(1)
+    def beat(state) -> None:
+        beats.append(state.sha256)
         if node.reports:
             stop.set()
 
@@ -357,7 +359,7 @@ def test_the_real_ensemble_works_through_an_exam_until_told_to_stop(node: Node, 
     run_worker(
         db=node.db,
         files=node.files,
-        bundle=bundle,
+        bundles=OneBundle(bundle),
         settings=node.bench.settings.model_copy(update={"threads": 1, "device": "cpu"}),
         equipment=EQUIPMENT,
         destinations=("pacs",),
@@ -366,7 +368,7 @@ def test_the_real_ensemble_works_through_an_exam_until_told_to_stop(node: Node, 
         beat=beat,
         clock=node.clock,
     )
-    assert beats
+    assert set(beats) == {bundle.sha256}
     assert set(node.reasons().values()) == {"eligible"}
     assert {i.attempts for i in (node.instance(1), node.instance(2))} == {1, 2}
 

@@ -46,6 +46,41 @@ def test_the_first_schema_can_be_taken_back(db: Database, url: str) -> None:
     engine.dispose()
 
 
+def test_an_exam_of_the_first_schema_is_kept_and_has_no_bundle_yet(url: str) -> None:
+    engines.prepare_location(url)
+    engine = engines.migration_engine(url)
+    with engine.begin() as connection:
+        command.upgrade(migrate.migration_config(connection), "0001")
+        connection.execute(text("INSERT INTO patient (id, patient_id, issuer) VALUES (1, 'P1', '')"))
+        connection.execute(
+            text(
+                "INSERT INTO exam (id, patient_id, study_date, state, opened_at, last_image_at, completeness,"
+                " lease_owner, lease_until, attempts, failure)"
+                " VALUES (5, 1, '20261123', 'open', 1.0, 2.0, '', '', 0.0, 0, '')"
+            )
+        )
+        connection.execute(text("INSERT INTO study (id, study_instance_uid, exam_id) VALUES (1, '1.2', 5)"))
+    engine.dispose()
+
+    upgrade(url)
+
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        exam = connection.execute(text("SELECT id, patient_id, state, last_image_at, bundle_sha256 FROM exam")).one()
+        assert tuple(exam) == (5, 1, "open", 2.0, "")
+        assert connection.execute(text("SELECT exam_id FROM study")).scalar() == 5
+        assert {"ix_exam_state", "ix_exam_patient_id"} <= {i["name"] for i in inspect(connection).get_indexes("exam")}
+    engine.dispose()
+
+
+def test_the_second_schema_can_be_taken_back(db: Database, url: str) -> None:
+    engine = engines.migration_engine(url)
+    with engine.begin() as connection:
+        command.downgrade(migrate.migration_config(connection), "0001")
+        assert "bundle_sha256" not in {column["name"] for column in inspect(connection).get_columns("exam")}
+    engine.dispose()
+
+
 def test_processes_that_start_at_once_do_not_clash(url: str) -> None:
     context = multiprocessing.get_context("fork")
     starters = [context.Process(target=upgrade, args=(url,)) for _ in range(4)]

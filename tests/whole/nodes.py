@@ -30,6 +30,7 @@ settle_seconds = {settle}
 quiet_seconds = {quiet}
 [analyse]
 threads = 1
+{analyse}
 [deliver]
 backoff_first_seconds = 0.5
 """
@@ -104,12 +105,19 @@ def running_node(
     quiet: float = 3.0,
     port: int = 0,
     receivers: int = 2,
+    analyse: str = "",
 ) -> Iterator[RunningNode]:
-    """Run a node that sends to `destinations` (AE title, loopback port); stop it by SIGTERM and hold it to exit 0."""
+    """Run a node that sends to `destinations` (AE title, loopback port); stop it by SIGTERM and hold it to exit 0.
+
+    Parameters
+    ----------
+    analyse
+        Further lines of the section [analyse].
+    """
     folder.mkdir(exist_ok=True)
     port = port or free_port()
     config = folder / "config.toml"
-    text = CONFIG.format(port=port, settle=settle, quiet=quiet, receivers=receivers)
+    text = CONFIG.format(port=port, settle=settle, quiet=quiet, receivers=receivers, analyse=analyse)
     for number, (aet, peer_port) in enumerate(destinations):
         text += DESTINATION.format(number=number, port=peer_port, aet=aet)
     config.write_text(text, encoding="utf-8")
