@@ -6,7 +6,7 @@ about 0.88: grades overlap, as they do in life. No figure learnt from it says an
 """
 
 from dataclasses import dataclass
-from math import exp, log
+from math import erfc, exp, log, sqrt
 from types import MappingProxyType
 
 import numpy as np
@@ -28,13 +28,16 @@ _DISTRIBUTION = np.array([0.50, 0.25, 0.12, 0.11, 0.02])
 _EXTENT_LOG_MEAN, _EXTENT_LOG_SD = 3.0, 0.65
 _EXTENT_LOG_SHIFT = (-0.20, -0.05, 0.30)  # by grade
 EXTENT_RANGE_MM = (4.0, 70.0)
-_SIZE_BY_GRADE = (0.85, 0.95, 1.20)
+_SIZE_BY_GRADE, _SIZE_LOG_SD = (0.85, 0.95, 1.20), 0.22
 # Occult invasion rises with grade and size (O'Flynn 2008, BCR 10(S3):P51; OR 1.04 per mm); scaled to 14.7 % overall.
 _UPSTAGED_BY_GRADE = (-2.52, -2.17, -1.57)
 _UPSTAGED_PER_MM = 0.035
 _MIDDLE_EXTENT_MM = 20.0
 DENSITY_BETA = (1.6, 2.4)
 _COUNT_FACTOR = MappingProxyType({"amorphous": 1.6})
+
+# One number per grade 1, 2, 3.
+Likelihoods = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def sample_lesion(rng: Generator, *, grade: int | None = None) -> LesionLatents:
     """Draw the latents of one lesion; the grade too, unless it is given."""
     drawn = sample_grade(rng)
     grade = drawn if grade is None else grade
-    extent = float(np.exp(rng.normal(_EXTENT_LOG_MEAN + _EXTENT_LOG_SHIFT[grade - 1], _EXTENT_LOG_SD)))
+    extent = float(np.exp(rng.normal(_extent_log_mean(grade), _EXTENT_LOG_SD)))
     extent = float(np.clip(extent, *EXTENT_RANGE_MM))
     morphology = str(rng.choice(MORPHOLOGIES, p=morphology_probabilities(grade, extent)))
     return LesionLatents(
@@ -123,7 +126,7 @@ def sample_lesion(rng: Generator, *, grade: int | None = None) -> LesionLatents:
         morphology=morphology,
         distribution=_sample_distribution(rng, morphology),
         count=_sample_count(rng, morphology, extent),
-        size_scale=float(np.exp(rng.normal(log(_SIZE_BY_GRADE[grade - 1]), 0.22))),
+        size_scale=float(np.exp(rng.normal(log(_SIZE_BY_GRADE[grade - 1]), _SIZE_LOG_SD))),
         contrast_scale=float(np.exp(rng.normal(0.0, 0.25))),
     )
 
@@ -131,6 +134,36 @@ def sample_lesion(rng: Generator, *, grade: int | None = None) -> LesionLatents:
 def upstaged_probability(grade: int, extent_mm: float) -> float:
     """Give the probability of occult invasion."""
     return 1.0 / (1.0 + exp(-(_UPSTAGED_BY_GRADE[grade - 1] + _UPSTAGED_PER_MM * (extent_mm - _MIDDLE_EXTENT_MM))))
+
+
+def extent_likelihoods(extent_mm: float) -> Likelihoods:
+    """Give the likelihood of an extent for grades 1, 2, 3, up to a factor that is the same for all.
+
+    At the ends of `EXTENT_RANGE_MM` it is that of all extents beyond, which were cut to it.
+    """
+    z = [(log(extent_mm) - _extent_log_mean(grade)) / _EXTENT_LOG_SD for grade in (1, 2, 3)]
+    low, high = EXTENT_RANGE_MM
+    if extent_mm <= low:
+        return np.array([0.5 * erfc(-value / sqrt(2.0)) for value in z])
+    if extent_mm >= high:
+        return np.array([0.5 * erfc(value / sqrt(2.0)) for value in z])
+    return np.array([exp(-0.5 * value * value) for value in z])
+
+
+def morphology_likelihoods(morphology: str, extent_mm: float) -> Likelihoods:
+    """Give the probability of a morphology for grades 1, 2, 3, given the extent."""
+    place = MORPHOLOGIES.index(morphology)
+    return np.array([morphology_probabilities(grade, extent_mm)[place] for grade in (1, 2, 3)])
+
+
+def size_likelihoods(size_scale: float) -> Likelihoods:
+    """Give the likelihood of the calcifications' size for grades 1, 2, 3, up to a factor that is the same for all."""
+    z = [(log(size_scale) - log(size)) / _SIZE_LOG_SD for size in _SIZE_BY_GRADE]
+    return np.array([exp(-0.5 * value * value) for value in z])
+
+
+def _extent_log_mean(grade: int) -> float:
+    return _EXTENT_LOG_MEAN + _EXTENT_LOG_SHIFT[grade - 1]
 
 
 def _sample_distribution(rng: Generator, morphology: str) -> str:

@@ -32,6 +32,8 @@ class Patient:
         The one DCIS lesion, its side, and its calcifications in the breast; None, None and () without one.
     noise
         Standard deviation of the noise at mid grey, in signal.
+    drawn_lesion
+        The lesion as it was drawn, before it was made smaller where the breast has no room for it; None without one.
     """
 
     seed: int
@@ -42,6 +44,7 @@ class Patient:
     lesion_laterality: str | None
     calcifications: tuple[Calcification, ...]
     noise: float
+    drawn_lesion: LesionLatents | None = None
 
     def breast(self, laterality: str) -> BreastLatents:
         """Give the breast of one side, R or L."""
@@ -120,7 +123,7 @@ def _check(*, grade: int | None, laterality: str | None, lut: str | None) -> Non
 
 
 def _with_lesion(rng: Generator, patient: Patient, laterality: str, grade: int | None) -> Patient:
-    drawn = sample_lesion(rng, grade=grade)
+    first = drawn = sample_lesion(rng, grade=grade)
     views = tuple(patient.geometry(laterality, view) for view in VIEWS)
     # A breast that was made small for a small frame cannot hold a large lesion.
     room = min(0.80 * g.depth_mm for g in views)
@@ -129,7 +132,7 @@ def _with_lesion(rng: Generator, patient: Patient, laterality: str, grade: int |
     grown = grow(rng, drawn, centre=centre)
     fitted, factor = _pull_inside(grown, views, centre)
     drawn = replace(drawn, extent_mm=drawn.extent_mm * factor, count=len(fitted))
-    return replace(patient, lesion=drawn, lesion_laterality=laterality, calcifications=fitted)
+    return replace(patient, lesion=drawn, lesion_laterality=laterality, calcifications=fitted, drawn_lesion=first)
 
 
 def _find_place(rng: Generator, views: tuple[ViewGeometry, ...], extent_mm: float) -> tuple[float, float, float]:
