@@ -38,7 +38,8 @@ def parts_of(network: UNet, recipe: Recipe, *, compiled: bool = False) -> Parts:
     weights = torch.tensor(recipe.class_weights[: recipe.network.segmentation_classes], device=device)
     if not compiled:
         return Parts(network.encode, network.segment, network.classify, weights)
-    return Parts(*(torch.compile(part) for part in (network.encode, network.segment, network.classify)), weights)
+    encode, segment = torch.compile(network.encode), torch.compile(network.segment)
+    return Parts(encode, segment, torch.compile(network.classify), weights)
 
 
 @dataclass(frozen=True)

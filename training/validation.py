@@ -45,7 +45,7 @@ class Validation:
     Parameters
     ----------
     dice
-        Mean over the views with a lesion; nan without one.
+        Mean over the views with an outlined lesion (a box is no outline); nan without one.
     auc
         Area under the ROC curve over patients; nan unless both classes are there.
     """
@@ -97,7 +97,8 @@ class ValidationSet:
             outlined, high = _predict(network, np.stack([image for image, _ in crops]), bfloat16=bfloat16)
             probabilities += high.tolist()
             for place, (outline, (image, truth)) in enumerate(zip(outlined, crops, strict=True), start=first):
-                overlaps.append(dice(outline, truth > 0))
+                if not self._views[place].weak:
+                    overlaps.append(dice(outline, truth > 0))
                 if place in self._shown:
                     shown.append(((255 * image).round().astype(np.uint8), truth > 0, outline))
         return Validation(

@@ -48,8 +48,9 @@ def fit(
 ) -> None:
     """Fit one fold, some, or all; goes on where it stopped, to the same result. RESEARCH USE ONLY."""
     # torch and scikit-learn take seconds, which `--help` need not wait for.
+    from training.claim import FitRequest  # noqa: PLC0415
     from training.commands.fit_bars import FitBars  # noqa: PLC0415
-    from training.fitting import FitRequest, fit_request  # noqa: PLC0415
+    from training.fitting import fit_request  # noqa: PLC0415
     from training.recipes import load_recipe  # noqa: PLC0415
 
     where = console()
