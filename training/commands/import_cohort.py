@@ -117,7 +117,9 @@ def _show(where: Console, cohort: Cohort) -> None:
     from training.importing.table1 import table1  # noqa: PLC0415
 
     _table(where, "Flow", ("", "patients", "images"), [(s.name, str(s.patients), str(s.images)) for s in cohort.flow])
-    rows = [(row.group, row.name, row.value, row.paper) for row in table1(cohort)]
+    lines = table1(cohort)
+    heads = ["" if n and lines[n - 1].group == line.group else line.group for n, line in enumerate(lines)]
+    rows = [(head, line.name, line.value, line.paper) for head, line in zip(heads, lines, strict=True)]
     _table(where, "Table 1", ("", "", "this cohort", "paper"), rows)
     note = cohort.source.get("paths_with_patient_id", 0)
     if note:

@@ -15,7 +15,7 @@ class Table1Row:
     Parameters
     ----------
     group, name
-        Heading and line, such as `Grade (surgical specimen)` and `I`.
+        Heading and line, such as `Grade (surgery)` and `I`.
     value
         As printed: `139 (30.0 %)`, or `54 (49-62)`.
     count
@@ -71,9 +71,9 @@ def table1(cohort: Cohort) -> tuple[Table1Row, ...]:
     lesions = [view for view in cohort.views if view.lesion]
     patients = _patients(lesions)
     rows = [
-        Table1Row("Cohort", "Patients with a graded lesion", str(len(patients)), len(patients), paper="464"),
-        Table1Row("Cohort", "Images with an annotated lesion", str(len(lesions)), len(lesions), paper="854"),
-        _plain("Cohort", "Images of breasts without a lesion", len(cohort.views) - len(lesions)),
+        Table1Row("Cohort", "Patients, graded lesion", str(len(patients)), len(patients), paper="464"),
+        Table1Row("Cohort", "Images, annotated lesion", str(len(lesions)), len(lesions), paper="854"),
+        _plain("Cohort", "Images without a lesion", len(cohort.views) - len(lesions)),
     ]
     if patients:
         rows += [*_ages(patients), *_detections(patients), *_sizes(patients), *_grades(patients)]
@@ -123,11 +123,9 @@ def _sizes(patients: Sequence[_Patient]) -> Iterable[Table1Row]:
 
 def _grades(patients: Sequence[_Patient]) -> Iterable[Table1Row]:
     for name, grade, paper in _GRADES:
-        yield _share("Grade (surgical specimen)", name, sum(p.grade == grade for p in patients), len(patients), paper)
-    yield _share("Upstaged to invasive cancer", "Yes", sum(p.upstaged for p in patients), len(patients), "68 (14.7 %)")
-    yield _share(
-        "Upstaged to invasive cancer", "No", sum(not p.upstaged for p in patients), len(patients), "396 (85.3 %)"
-    )
+        yield _share("Grade (surgery)", name, sum(p.grade == grade for p in patients), len(patients), paper)
+    yield _share("Upstaged to IBC", "Yes", sum(p.upstaged for p in patients), len(patients), "68 (14.7 %)")
+    yield _share("Upstaged to IBC", "No", sum(not p.upstaged for p in patients), len(patients), "396 (85.3 %)")
 
 
 def _views(lesions: Sequence[CohortView]) -> list[Table1Row]:
