@@ -1,6 +1,6 @@
 """Model card: what a bundle is, what it is for and what it is not, what it was made from, what it reached."""
 
-import json
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -98,7 +98,7 @@ def _facts(bundle: Bundle) -> tuple[tuple[str, str], ...]:
         ("positive against negative", paper.TASKS[bundle.scenario]),
         ("network", f"U-Net with a classification branch, {layout}; {len(bundle.folds)} folds, averaged"),
         ("input", f"{preprocessing.crop_px} x {preprocessing.crop_px} pixels {pixels}"),
-        ("operating point", f"high from a calibrated probability of {number(bundle.threshold)} on"),
+        ("operating point", f"{number(bundle.threshold)} on the calibrated probability{_rule(bundle.training)}"),
     )
 
 
@@ -114,7 +114,25 @@ def _data(cohort: Cohort, bundle: Bundle) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _record(values: dict[str, Any]) -> str:
-    """Give the plain values of the record; lists and settings stand in the manifest."""
-    plain = {name: value for name, value in values.items() if isinstance(value, str | int | float | bool)}
-    return ", ".join(f"{name} {value}" for name, value in sorted(plain.items())) or json.dumps("in the manifest")
+def _record(training: dict[str, Any]) -> str:
+    recipe = training.get("recipe")
+    name = recipe.get("name") if isinstance(recipe, dict) else recipe
+    folds = [fold for fold in training.get("folds") or () if isinstance(fold, dict)]
+    parts = (
+        f"recipe {name}" if name else "",
+        f"seed {training['seed']}" if "seed" in training else "",
+        f"validation AUC of the folds {_values(folds, 'patient_auc')}" if folds else "",
+        f"validation Dice {_values(folds, 'dice')}" if folds else "",
+        "from pretrained weights" if training.get("pretrained") else "",
+    )
+    return ", ".join(part for part in parts if part) or "in the manifest"
+
+
+def _values(folds: Sequence[dict[str, Any]], name: str) -> str:
+    return " / ".join(number(fold.get(name)) for fold in folds)
+
+
+def _rule(training: dict[str, Any]) -> str:
+    """Say by which rule the operating point was chosen; "" where the record does not."""
+    rule = (training.get("chosen") or {}).get("rule")
+    return f": {rule}, chosen on other patients than the test's" if rule else ""

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from dcis_node.errors import TrainingError
-from dcis_node.mammogram.anatomy import find_breast
-from dcis_node.mammogram.display import brightest
 from dcis_node.model.evidence import ViewPrediction
 from dcis_node.model.predict import Ensemble
-from dcis_node.model.preprocess import average, highest, prepare_view
+from dcis_node.model.preprocess import average, highest
 from training.cohort import Cohort, CohortView
+from training.judging import PreparedView, prepare
 from training.loaded import LoadedView
 from training.report import style
 from training.report.cases import TITLES, Case
@@ -34,13 +32,11 @@ _PANEL_IN = 3.1
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """A view as the network saw it, its truth, and what it said."""
+    """A view as the network saw it with its truth, and what the network said."""
 
     row: CohortView
-    image: NDArray[np.float32]
-    truth: NDArray[np.bool_]
-    spacing_mm: tuple[float, float]
-    prediction: ViewPrediction
+    view: PreparedView
+    said: ViewPrediction
 
 
 def case_figure(case: Case, cohort: Cohort, *, ensemble: Ensemble, load: Load) -> Picture:
@@ -69,50 +65,44 @@ def case_figure(case: Case, cohort: Cohort, *, ensemble: Ensemble, load: Load) -
 
 
 def _see(loaded: LoadedView, row: CohortView, ensemble: Ensemble, *, sweep: bool) -> _Seen:
-    truth = loaded.labels > 0
-    if not truth.any():
+    view = prepare(loaded, row, ensemble.bundle.preprocessing)
+    if view.middle is None:
         raise TrainingError(f"{row.image} has a lesion in the evaluation, but no mask in the cohort")
-    image = prepare_view(loaded.stored, loaded.transforms, ensemble.bundle.preprocessing)
-    # As the node does: the breast is looked for where no hard window has made it black.
-    breast = find_breast(brightest(loaded.transforms, loaded.stored)).mask
-    (rows, columns), *_ = ndimage.find_objects(truth.astype(np.int8))
-    middle = ((rows.start + rows.stop - 1) / 2, (columns.start + columns.stop - 1) / 2)
-    prediction = ensemble.predict_view(
-        image, breast, mirrored=loaded.mirrored, given=None if sweep else middle, spacing_mm=loaded.spacing_mm
+    given = None if sweep else view.middle
+    said = ensemble.predict_view(
+        view.image, view.breast, mirrored=view.mirrored, given=given, spacing_mm=view.spacing_mm
     )
-    return _Seen(row, image, truth, loaded.spacing_mm, prediction)
+    return _Seen(row, view, said)
 
 
 def _near(axes: Axes, seen: _Seen) -> None:
     _panel(axes, seen, _window(seen))
-    said = number(seen.prediction.probability)
-    axes.set_title(
-        f"{seen.row.image}, {seen.row.laterality} {style.plain(seen.row.view)}\nprobability {said}", fontsize=8
-    )
+    name = f"{seen.row.image}, {seen.row.laterality} {style.plain(seen.row.view)}"
+    axes.set_title(f"{name}\nprobability {number(seen.said.probability)}", fontsize=8)
 
 
 def _whole(axes: Axes, seen: _Seen) -> None:
     _panel(axes, seen, (slice(None), slice(None)))
-    axes.set_title(f"whole view, marks: {len(seen.prediction.candidates)}\nthe first one is outlined", fontsize=8)
+    axes.set_title(f"whole view, marks: {len(seen.said.candidates)}\nthe first one is outlined", fontsize=8)
 
 
 def _panel(axes: Axes, seen: _Seen, window: tuple[slice, slice]) -> None:
-    image = seen.image[window]
+    image = seen.view.image[window]
     scale = max(1.0, max(image.shape) / _PANEL_PX)
     shape = (max(1, round(image.shape[0] / scale)), max(1, round(image.shape[1] / scale)))
-    truth, outlined = (highest(mask[window], shape) for mask in (seen.truth, seen.prediction.mask))
+    truth, outlined = (highest(mask[window], shape) for mask in (seen.view.lesion, seen.said.mask))
     draw_outlined(axes, average(image, shape), truth=truth, outlined=outlined)
-    scale_bar(axes, pixel_mm=seen.spacing_mm[1] * image.shape[1] / shape[1], columns=shape[1])
+    scale_bar(axes, pixel_mm=seen.view.spacing_mm[1] * image.shape[1] / shape[1], columns=shape[1])
 
 
 def _window(seen: _Seen) -> tuple[slice, slice]:
     """Give the square round the lesion, moved into the image."""
-    (box, *_) = ndimage.find_objects(seen.truth.astype(np.int8))
-    lengths = [(part.stop - part.start) * step for part, step in zip(box, seen.spacing_mm, strict=True)]
+    (box, *_) = ndimage.find_objects(seen.view.lesion.astype(np.int8))
+    lengths = [(part.stop - part.start) * step for part, step in zip(box, seen.view.spacing_mm, strict=True)]
     side_mm = max(_LEAST_SIDE_MM, _SIDE_PER_LESION * max(lengths))
     rows, columns = (
         _inside((part.start + part.stop) // 2, round(side_mm / step), length)
-        for part, step, length in zip(box, seen.spacing_mm, seen.image.shape, strict=True)
+        for part, step, length in zip(box, seen.view.spacing_mm, seen.view.image.shape, strict=True)
     )
     return rows, columns
 

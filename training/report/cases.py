@@ -51,7 +51,7 @@ def wrong_patients(evaluation: Evaluation) -> Iterator[Case]:
 
 def missed_lesions(evaluation: Evaluation) -> Iterator[Case]:
     """Give the swept views without any mark on their lesion, the largest lesion first."""
-    missed = [view for view in evaluation.views if view.swept and view.lesion and not view.any_hit]
+    missed = [view for view in evaluation.views if view.swept and _placed(view) and not view.any_hit]
     for view in sorted(missed, key=lambda v: (-(v.size_mm or 0.0), v.image)):
         size = "" if view.size_mm is None else f", lesion of {view.size_mm:.0f} mm"
         words = f"{view.patient}, {view.laterality} {view.view}{size}: not found, marks elsewhere: {view.marks}"
@@ -71,4 +71,9 @@ def _called(patient: JudgedPatient, threshold: float) -> int:
 
 
 def _lesion_views(views: Sequence[JudgedView], patient: str) -> list[JudgedView]:
-    return [view for view in views if view.patient == patient and view.lesion]
+    return [view for view in views if view.patient == patient and _placed(view)]
+
+
+def _placed(view: JudgedView) -> bool:
+    """Tell whether somebody marked where the lesion is: a graded view without a mark can be neither hit nor missed."""
+    return bool(view.given_probabilities)

@@ -2,37 +2,44 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
 from training.cohort import Exclusion, FlowStep
+from training.importing.flow import LAST
 from training.report import style
 from training.report.style import Picture
 from training.report.tables import Table, table
 
-_CAPTION = (
-    "From what was there to what is used, as the paper's Fig. 1; the reasons for what was left out are in the table."
-)
-_BOX_IN = 0.85
+_CAPTION = "From what was there to what is used, as the paper's Fig. 1: at the right what was left out, and why."
+_LEFT_OUT = " left out: "
+# Of an import's step whose reason is written beside the chart; the chart has columns at these places.
+_MIDDLE, _SIDE, _PARTS = 3.4, 6.9, (1.6, 5.2, 8.4)
+_MAIN_ROW, _SIDE_ROW = 1.0, 0.55
+
+
+@dataclass(frozen=True)
+class _Box:
+    text: str
+    x: float
+    y: float
+    kind: str  # `main`, `side`, `part`
 
 
 def flow_figure(steps: Sequence[FlowStep]) -> Picture:
-    """Draw one box for each step, and at its side what was left out before the next; at least one step."""
+    """Draw a box for each step, at its side what was left out, and below the parts of the cohort; at least one step."""
+    boxes = _place(steps)
+    lowest = min(box.y for box in boxes)
     with style.drawing():
-        figure = style.new_figure(7.0, _BOX_IN * len(steps) + 0.2)
+        figure = style.new_figure(7.4, 0.72 * (0.9 - lowest))
         axes = figure.subplots()
-        axes.set(xlim=(0, 10), ylim=(-len(steps) + 0.4, 0.6))
+        axes.set(xlim=(0, 10), ylim=(lowest - 0.4, 0.4))
         axes.set_axis_off()
-        for place, step in enumerate(steps):
-            _box(axes, 2.9, -place, f"{style.plain(step.name)}\n{_counts(step.patients, step.images)}", bold=True)
-        for place, (before, after) in enumerate(pairwise(steps)):
-            _arrow(axes, start=(2.9, -place - 0.28), end=(2.9, -place - 0.72))
-            patients, images = before.patients - after.patients, before.images - after.images
-            if patients > 0 or images > 0:
-                _arrow(axes, start=(2.9, -place - 0.5), end=(5.9, -place - 0.5))
-                _box(axes, 7.6, -place - 0.5, f"left out: {_counts(patients, images)}", bold=False)
-        told = "; ".join(f"{step.name}: {_counts(step.patients, step.images)}" for step in steps)
+        _draw_lines(axes, boxes)
+        for box in boxes:
+            _draw_box(axes, box)
+        told = "; ".join(box.text.replace("\n", ": ") for box in boxes)
         return style.vector(figure, alt=f"Flow chart. {told}.", caption=_CAPTION)
 
 
@@ -44,14 +51,56 @@ def exclusion_table(exclusions: Sequence[Exclusion]) -> Table | None:
     return table("What was left out, by reason.", ("reason", "what", "number"), rows) if rows else None
 
 
+def _place(steps: Sequence[FlowStep]) -> list[_Box]:
+    """Lay the boxes out from above; what follows the whole cohort are its parts, side by side."""
+    boxes: list[_Box] = []
+    y, parts = 0.0, 0
+    for place, step in enumerate(steps):
+        before = steps[place - 1] if place else step
+        lost = (before.patients - step.patients, before.images - step.images)
+        if parts or (place and before.name == LAST):
+            y -= 0.0 if parts else _MAIN_ROW
+            boxes.append(_Box(_main_text(step), _PARTS[min(parts, len(_PARTS) - 1)], y, "part"))
+            parts += 1
+            continue
+        if place and (_LEFT_OUT in step.name or any(number > 0 for number in lost)):
+            y -= _SIDE_ROW if boxes[-1].kind == "side" else 0.8 * _MAIN_ROW
+            reason = step.name.split(_LEFT_OUT)[1].replace("_", " ") if _LEFT_OUT in step.name else "left out"
+            boxes.append(_Box(f"{style.plain(reason)}: {_counts(*lost)}", _SIDE, y, "side"))
+        if _LEFT_OUT not in step.name:
+            y -= (0.8 * _MAIN_ROW if boxes[-1].kind == "side" else _MAIN_ROW) if boxes else 0.0
+            boxes.append(_Box(_main_text(step), _MIDDLE, y, "main"))
+    return boxes
+
+
+def _main_text(step: FlowStep) -> str:
+    return f"{style.plain(step.name)}\n{_counts(step.patients, step.images)}"
+
+
 def _counts(patients: int, images: int) -> str:
     return f"{patients} patient{'s' * (patients != 1)}, {images} image{'s' * (images != 1)}"
 
 
-def _box(axes: Axes, x: float, y: float, text: str, *, bold: bool) -> None:
-    shape = {"boxstyle": "round,pad=0.4", "facecolor": "#eef4fa" if bold else "white", "edgecolor": style.INK}
-    axes.text(x, y, text, ha="center", va="center", fontsize=9 if bold else 8, bbox=shape)
+def _draw_lines(axes: Axes, boxes: Sequence[_Box]) -> None:
+    """Draw the lines first, so that the boxes lie upon them: only what is between two boxes is seen."""
+    above: _Box | None = None
+    for box in boxes:
+        if box.kind == "side":
+            _arrow(axes, start=(_MIDDLE, box.y), end=(_SIDE - 1.75, box.y))
+        elif above is not None:
+            _arrow(axes, start=(above.x, above.y), end=(box.x, box.y + 0.3))
+        above = box if box.kind == "main" else above
+    if boxes[-1].kind == "side" and above is not None:
+        axes.plot((above.x, above.x), (above.y, boxes[-1].y), color=style.INK, linewidth=1, zorder=1)
+
+
+def _draw_box(axes: Axes, box: _Box) -> None:
+    side = box.kind == "side"
+    shape = {"boxstyle": "round,pad=0.4", "facecolor": "white" if side else "#eef4fa", "edgecolor": style.INK}
+    x, align = (_SIDE - 1.6, "left") if side else (box.x, "center")
+    axes.text(x, box.y, box.text, ha=align, va="center", fontsize=8 if side else 9, bbox=shape, zorder=3)
 
 
 def _arrow(axes: Axes, *, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.annotate("", xy=end, xytext=start, arrowprops={"arrowstyle": "-|>", "color": style.INK, "linewidth": 1})
+    shape = {"arrowstyle": "-|>", "color": style.INK, "linewidth": 1, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", xy=end, xytext=start, arrowprops=shape, zorder=1)

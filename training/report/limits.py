@@ -1,7 +1,7 @@
 """What the figures do not say; the same words on the page and on the card."""
 
 _SYNTHETIC = """\
-Everything here was trained and tested on computer-made phantoms. No figure says anything of a patient.
+Computer-made phantoms trained this, or were judged by it, or both. No figure says anything of a patient.
 A phantom has one lesion, four views, no scars, clips, implants, skin folds or masses. On a real mammogram, expect \
 outlines of anything small and bright, and a probability without meaning.
 The phantom's grades differ by size, form and number of calcifications by a table of its authors' making. What the \

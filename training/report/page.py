@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dcis_node.errors import TrainingError
 from dcis_node.model.bundle import Bundle
-from training.cohort import Cohort
+from training.cohort import Cohort, digest
 from training.evaluation import Evaluation
 from training.report import epochs, paper
 from training.report.calibration_figure import calibration_figure
@@ -54,18 +54,22 @@ def refuse_strangers(source: ReportSource) -> None:
     Raises
     ------
     TrainingError
-        If a hash of the evaluation is not that of the bundle or cohort, or the run's splits are others.
+        If the evaluation is of another bundle or cohort, or the bundle was made from another run. It names which.
     """
-    evaluation, run = source.evaluation, source.run
+    evaluation, run, record = source.evaluation, source.run, source.bundle.training
     pairs = (
-        ("the bundle", "judged", source.bundle.sha256, evaluation.bundle_sha256),
-        ("the cohort", "made on", source.cohort.sha256, evaluation.cohort_sha256),
-        ("the run's cohort", "made on", run.cohort_sha256, evaluation.cohort_sha256),
-        ("the run's splits", "made on", run.splits_sha256, evaluation.splits_sha256),
+        ("the bundle", source.bundle.sha256, "the evaluation's", evaluation.bundle_sha256),
+        ("the cohort", source.cohort.sha256, "the evaluation's", evaluation.cohort_sha256),
+        ("the run's cohort", run.cohort_sha256, "the bundle's", record.get("cohort_sha256")),
+        ("the run's splits", run.splits_sha256, "the bundle's", record.get("splits_sha256")),
+        ("the run's seed", run.seed, "the bundle's", record.get("seed")),
+        ("the run's recipe", digest(run.recipe.to_json()), "the bundle's", digest(record.get("recipe"))),
     )
-    for name, act, there, told in pairs:
+    for name, there, whose, told in pairs:
         if there != told:
-            raise TrainingError(f"{name} is {there[:12]}, but the evaluation was {act} {told[:12]}")
+            raise TrainingError(
+                f"{name} is {str(there)[:12]}, but {whose} is {str(told)[:12]}: they do not belong together"
+            )
 
 
 def render(

@@ -19,7 +19,7 @@ def comparison(*, synthetic: bool) -> str:
     """Say what the paper's column is worth beside ours."""
     if synthetic:
         return (
-            "The figures of this page are figures of synthetic phantoms. They cannot be compared with the paper's, "
+            "These are figures of synthetic phantoms. They cannot be compared with the paper's, "
             "which are clinical: a phantom is what its authors put into it. The paper's column is there to show the "
             "form of the result, nothing else."
         )

@@ -21,7 +21,7 @@ COLOURS = {"given": BLUE, "found": VERMILION}
 STYLES = {"given": "-", "found": "--"}
 MARKERS = {"given": "o", "found": "s"}
 
-_LONGEST_LABEL = 40
+_LONGEST_LABEL = 48
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def unit_axes(axes: Axes, *, x: str, y: str) -> None:
 
 
 def plain(text: str) -> str:
-    """Give a text that every font can draw: ASCII, at most 40 characters."""
+    """Give a text that every font can draw: ASCII, at most 48 characters."""
     shown = text.encode("ascii", "replace").decode("ascii")
     return shown if len(shown) <= _LONGEST_LABEL else shown[: _LONGEST_LABEL - 3] + "..."
 

@@ -18,6 +18,7 @@ from training.augment import Augmentation
 from training.cohort import Cohort, CohortView, Exclusion, FlowStep, label, write_cohort
 from training.evaluation import Evaluation, JudgedPatient, JudgedView, write_evaluation
 from training.evaluation_figures import figures_of
+from training.importing.flow import FIRST, HEALTHY, LAST, LESIONS
 from training.loaded import LoadedView
 from training.recipe import Recipe, Stage
 from training.run import FoldPatients, Run, create_run
@@ -77,12 +78,20 @@ def cohort(tmp_path) -> Cohort:
             Exclusion("patient", "patient-901", "under_age"),
             Exclusion("image", "7/ML.dcm", "magnification_view"),
         ),
-        flow=(FlowStep("in the clinical table", 62, 125), FlowStep("pure DCIS", 60, 121), FlowStep("used", 60, 120)),
+        flow=(
+            FlowStep(FIRST, 62, 125),
+            FlowStep("patients left out: lcis", 61, 123),
+            FlowStep("patients left out: under_age", 60, 121),
+            FlowStep("images left out: magnification_view", 60, 120),
+            FlowStep(LAST, 60, 120),
+            FlowStep(LESIONS, 60, 120),
+            FlowStep(HEALTHY, 0, 0),
+        ),
     )
 
 
 @pytest.fixture
-def bundle(tmp_path) -> Bundle:
+def bundle(tmp_path, run) -> Bundle:
     torch.manual_seed(1)
     settings = {
         "name": "tiny-synthetic",
@@ -95,7 +104,14 @@ def bundle(tmp_path) -> Bundle:
         "calibration": Calibration(),
         "threshold": THRESHOLD,
         "figures": {},
-        "training": {"seed": 1, "recipe": "tiny"},
+        "training": {
+            "seed": run.seed,
+            "recipe": run.recipe.to_json(),
+            "cohort_sha256": run.cohort_sha256,
+            "splits_sha256": run.splits_sha256,
+            "folds": [run.done(number) for number in run.numbers],
+            "chosen": {"rule": "highest threshold with an NPV of at least 0.909"},
+        },
     }
     return write_bundle(tmp_path / "bundle", [UNet(_NETWORK).state_dict() for _ in range(2)], settings=settings)
 
