@@ -111,7 +111,7 @@ def place(
     size = (shape[row], shape[column])
     lowest = [to_image[axis, 3] - (shape[axes[axis]] - 1 if signs[axis] < 0 else 0) for axis in (1, 0)]  # row, column
     flips = (bool(signs[1] < 0), bool(signs[0] < 0))
-    if whole:
+    if whole or size == image.shape[::-1] != image.shape:
         check_size(size, image, file=file)
     if size == image.shape and reference is None:
         _check_flips(flips, lowest, size, file=file)

@@ -15,9 +15,9 @@ _CODES: Final = {
     "111104": CALCIFICATION,
 }
 # English, with the Dutch and German stems; "calcified region" and "cluster of calcifications" are regions.
-_OTHER: Final = re.compile(r"benign|vascul|vessel|arter|skin|\bno\b|\bnot\b|non[- _]?les")
+_OTHER: Final = re.compile(r"benign|vascul|vessel|arter|skin|(^|[^a-z])not?([^a-z]|$)|non[- _]?les")
 _REGION: Final = re.compile(
-    r"region|regio|lesi|laesi|läsi|cluster|group|groep|grupp|area|gebied|\broi\b|dcis|outline|contour"
+    r"region|regio|lesi|laesi|läsi|cluster|group|groep|grupp|area|gebied|(^|[^a-z])roi([^a-z]|$)|dcis|outline|contour"
 )
 _CALCIFICATION: Final = re.compile(r"calc|kalk|(^|[^a-z])mc([^a-z]|$)")
 _DEFAULT: Final = re.compile(r"(segment(ation)?|label|mask|annotation|untitled)?[ _-]*\d*")

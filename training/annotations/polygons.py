@@ -67,7 +67,12 @@ def read_gsps(ds: Dataset, image: ImageFacts, *, file: str) -> Annotation:
     TrainingError
         If it outlines nothing, other images only, or in DISPLAY units, which hang on a screen and not on the image.
     """
-    return _draw(tuple(_of_state(ds, file=file)), image, file=file, kind="gsps")
+    graphics = tuple(_of_state(ds))
+    if not graphics and items(ds, "GraphicAnnotationSequence"):
+        raise TrainingError(
+            f"{file}: has no graphic in PIXEL units on a stated image; DISPLAY units tell no place in it"
+        )
+    return _draw(graphics, image, file=file, kind="gsps")
 
 
 def _of_report(ds: Dataset) -> Iterator[Graphic]:
@@ -76,16 +81,16 @@ def _of_report(ds: Dataset) -> Iterator[Graphic]:
             yield from _graphic(item, image_of(ds, item))
 
 
-def _of_state(ds: Dataset, *, file: str) -> Iterator[Graphic]:
+def _of_state(ds: Dataset) -> Iterator[Graphic]:
     everything = [uid for series in items(ds, "ReferencedSeriesSequence") for uid in references(series)]
     for layer in items(ds, "GraphicAnnotationSequence"):
-        # Without a reference of its own an annotation belongs to every image of the state (C.10.5).
-        images = references(layer) or everything
+        # Without a reference of its own an annotation belongs to every image of the state (C.10.5): to be believed of
+        # an outline where that is one image.
+        images = references(layer) or (everything if len(everything) == 1 else [])
         for item in items(layer, "GraphicObjectSequence"):
-            if text(item, "GraphicAnnotationUnits").upper() != "PIXEL":
-                raise TrainingError(f"{file}: is drawn in DISPLAY units, which do not tell a place in the image")
-            for uid in images:
-                yield from _graphic(item, uid)
+            if text(item, "GraphicAnnotationUnits").upper() == "PIXEL":
+                for uid in images:
+                    yield from _graphic(item, uid)
 
 
 def _graphic(item: Dataset, image_uid: str) -> Iterator[Graphic]:
