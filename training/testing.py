@@ -1,5 +1,6 @@
 """Judge a bundle on the held-out test set, and write what came of it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,14 +13,17 @@ import dcis_node
 from dcis_node.errors import TrainingError
 from dcis_node.model.bundle import Bundle, load_bundle
 from dcis_node.model.predict import Ensemble
-from training.cohort import Cohort, CohortView, label, patient_labels, read_cohort
+from training.cohort import UNLABELLED, Cohort, CohortView, Scenario, label, patient_labels, read_cohort
 from training.evaluation import EVALUATION_NAME, Evaluation, JudgedView, digest_of_test_set, write_evaluation
 from training.evaluation_figures import figures_of
+from training.images_phantom import is_phantom
 from training.judging import PreparedView, judge_view
 from training.judging_job import Job, Progress, Row, judge_patients
 from training.leaks import leak_check, refuse_other_origin
+from training.oracle import oracle_probabilities, with_truth
 from training.patients import judge_patients as patients_of
 from training.splits import Splits, read_splits
+from training.statistics.roc import auroc
 
 WORK_NAME = "work"
 # Of every bootstrap: an evaluation made again has the same intervals.
@@ -44,6 +48,8 @@ class EvaluationRequest:
         Of so many test patients, the first by key, the views without a lesion are swept; None = of all.
     npv
         What a low call must be worth at the point asked for.
+    truth
+        `truth.csv` of a synthetic hospital, so that the oracle can tell which phantoms its files are.
     """
 
     bundle: Path
@@ -54,6 +60,7 @@ class EvaluationRequest:
     given_only: bool = False
     healthy_patients: int | None = None
     npv: float = 0.909
+    truth: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +170,7 @@ def _evaluation(
         threshold=bundle.threshold,
         npv=chosen_point(bundle, request.npv),
         seed=SEED,
-        oracle_auc=None,
+        oracle_auc=oracle_auc(asked.rows, bundle.manifest.scenario, truth=request.truth),
     )
     return Evaluation(
         bundle_sha256=bundle.sha256,
@@ -197,6 +204,18 @@ def chosen_point(bundle: Bundle, npv: float) -> dict[str, Any]:
     row = min(reached, key=lambda entry: float(entry["npv"]))
     rule = f"highest threshold with a negative predictive value of at least {row['npv']} on the calibration side"
     return {"aim": npv, "threshold": row["threshold"], "rule": rule}
+
+
+def oracle_auc(rows: Sequence[CohortView], scenario: Scenario, *, truth: Path | None) -> dict[str, Any] | None:
+    """Give the area that the phantoms' oracle reaches on the labelled patients; None where not all are phantoms."""
+    labels = patient_labels(rows, scenario)
+    lesions = [row for row in rows if label(row, scenario) != UNLABELLED]
+    known = with_truth(lesions, truth) if truth else lesions
+    if not all(is_phantom(row.file) for row in known):
+        return None
+    probabilities = oracle_probabilities(known, scenario)
+    patients = sorted(labels)
+    return auroc([labels[p] for p in patients], [probabilities[p] for p in patients], seed=SEED).to_json()
 
 
 def _words(*, synthetic: bool) -> str:

@@ -29,6 +29,9 @@ def evaluate(
     npv: Annotated[
         float, typer.Option(min=0.5, max=0.999, help="What a low call must be worth at the point asked for.")
     ] = 0.909,
+    truth: Annotated[
+        Path | None, typer.Option(help="truth.csv of a synthetic hospital, to give the oracle's bound beside.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     processes: Annotated[int, typer.Option(min=1, help="Single-thread processes at once: free cores.")] = 2,
     as_json: Annotated[  # noqa: FBT002
@@ -53,6 +56,7 @@ def evaluate(
             given_only=given_only,
             healthy_patients=healthy_patients,
             npv=npv,
+            truth=truth,
         )
         made = evaluate_bundle(
             request,
