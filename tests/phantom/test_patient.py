@@ -67,3 +67,13 @@ def test_the_extent_is_that_of_the_calcifications(seed):
 def test_few_lesions_had_to_shrink_to_fit():
     drawn = [generate_patient(seed, vendor="hologic").lesion.extent_mm for seed in range(150)]
     assert np.mean(drawn) == pytest.approx(24.0, abs=4.5)
+
+
+def test_the_lesion_as_drawn_is_kept_beside_the_one_that_was_fitted_in():
+    small = generate_patient(5, vendor="hologic", size=(256, 256))
+    assert small.lesion.extent_mm < small.drawn_lesion.extent_mm
+    assert (small.lesion.grade, small.lesion.morphology, small.lesion.size_scale) == (
+        small.drawn_lesion.grade, small.drawn_lesion.morphology, small.drawn_lesion.size_scale
+    )  # fmt: skip
+    assert small.drawn_lesion == generate_patient(5, vendor="ge").drawn_lesion
+    assert generate_patient(5, lesion=False).drawn_lesion is None

@@ -20,11 +20,13 @@ def test_ages_and_detection_come_with_the_shares_of_the_paper(drawn):
     assert np.mean([facts.detection == "screening" for _, facts in drawn]) == pytest.approx(0.539, abs=0.06)
 
 
-def test_the_biopsy_mostly_agrees_and_never_misses_by_more_than_one_grade(drawn):
+def test_surgery_finds_a_higher_grade_than_the_biopsy_as_often_as_in_the_paper(drawn):
     known = [(p.lesion.grade, f.grade_biopsy) for p, f in drawn if f.grade_biopsy is not None]
-    assert len(known) == pytest.approx(0.95 * N, abs=0.03 * N)
-    assert np.mean([at_surgery == at_biopsy for at_surgery, at_biopsy in known]) == pytest.approx(0.79, abs=0.06)
-    assert {abs(at_surgery - at_biopsy) for at_surgery, at_biopsy in known} == {0, 1}
+    assert len(known) == pytest.approx(331 / 464 * N, abs=0.07 * N)
+    higher = [at_surgery > at_biopsy for at_surgery, at_biopsy in known]
+    assert np.mean(higher) == pytest.approx(47 / 331, abs=0.055)
+    lower = [at_surgery < at_biopsy for at_surgery, at_biopsy in known]
+    assert 0.005 < np.mean(lower) < 0.08
 
 
 def test_densities_rise_with_the_share_of_glandular_tissue(drawn):

@@ -8,6 +8,8 @@ from rich.table import Table
 
 from training.commands.console import RESEARCH_USE, console, refusals
 
+_ROMAN = {"grade 1": "I", "grade 2": "II", "grade 3": "III"}
+
 
 def split(
     cohort: Annotated[Path, typer.Option(help="Folder of cohort.json.")],
@@ -52,10 +54,11 @@ def split(
 
 
 def _table(sides: dict[str, dict[str, int]], *, synthetic: bool) -> Table:
-    table = Table(title="Patients of each side" + " (SYNTHETIC cohort)" * synthetic)
-    table.add_column("side")
-    for name in next(iter(sides.values())):
-        table.add_column(name, justify="right")
+    table = Table(title="Patients of each side, by grade" + " (SYNTHETIC cohort)" * synthetic)
+    table.add_column("side", no_wrap=True)
+    names = next(iter(sides.values()))
+    for name in names:
+        table.add_column(_ROMAN.get(name, name), justify="right", no_wrap=True)
     for side, counts in sides.items():
-        table.add_row(side, *(str(count) for count in counts.values()))
+        table.add_row(side, *(str(counts[name]) for name in names))
     return table

@@ -31,7 +31,7 @@ def test_the_splits_are_written_and_shown_by_grade_and_side(cohort, tmp_path):
     splits = read_splits(tmp_path / "splits.json", read_cohort(cohort))
     assert (splits.seed, len(splits.test), len(splits.calibration), len(splits.folds)) == (3, 8, 5, 5)
     assert splits.sha256 in done.stdout
-    for word in ("SYNTHETIC", "RESEARCH USE ONLY", "grade 3", "fold 5 validation", "calibration"):
+    for word in ("SYNTHETIC", "RESEARCH USE ONLY", "III", "fold 5 validation", "calibration"):
         assert word in done.stderr
 
 
