@@ -154,7 +154,7 @@ def _annotation(rows: Sequence[Sequence[ScannedImage]], folder: Path, facts: Ima
 
 def _mask(files: Sequence[ScannedImage], folder: Path, facts: ImageFacts) -> NDArray[np.bool_]:
     """Find the mask among mask and crop: of the mammogram's size, with two values."""
-    for image in dict.fromkeys(files):
+    for image in {image.file: image for image in files}.values():
         if (image.facts.rows, image.facts.columns) != facts.shape:
             continue
         ds, _ = read_dataset(folder / image.file, name=image.file)
