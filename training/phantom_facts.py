@@ -15,8 +15,8 @@ from dcis_node.phantom.patient import Patient
 # Cancer Imaging 2024 (s40644-024-00691-x): median 54, IQR 49-62; the ends are ours.
 _AGE_QUANTILES, _AGES = (0.0, 0.25, 0.5, 0.75, 1.0), (38, 49, 54, 62, 84)
 _SCREENED = 0.539  # same source
-# P(biopsy I, II, III | grade at surgery). Same source: of 331 graded biopsies 17 were I where surgery found II, 2 were I
-# and 28 were II where it found III. It does not tell how often surgery found less: 5 % is ours.
+# P(biopsy I, II, III | grade at surgery). Same source: of 331 graded biopsies 17 were I where surgery found II; 2 were
+# I and 28 were II where it found III. It does not tell how often surgery found less: 5 % is ours.
 _BIOPSY_BY_GRADE = ((0.95, 0.05, 0.0), (0.123, 0.827, 0.05), (0.021, 0.298, 0.681))
 _BIOPSY_UNKNOWN = 133 / 464
 # BI-RADS density a/b/c/d in about 10/40/40/10 % of women.

@@ -1,6 +1,7 @@
 """`dcis-train split`."""
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ from rich.table import Table
 
 from training.commands.console import RESEARCH_USE, console, refusals
 
-_ROMAN = {"grade 1": "I", "grade 2": "II", "grade 3": "III"}
+_ROMAN = MappingProxyType({"grade 1": "I", "grade 2": "II", "grade 3": "III"})
 
 
 def split(
