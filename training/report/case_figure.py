@@ -24,7 +24,7 @@ Load = Callable[[Cohort, CohortView], LoadedView]
 
 # Side of a drawn panel in pixels; and how much of the surroundings is shown at least.
 _PANEL_PX = 420
-_LEAST_SIDE_MM = 40.0
+_LEAST_SIDE_MM = 30.0
 _SIDE_PER_LESION = 1.5
 # A panel's side on the page.
 _PANEL_IN = 3.1
@@ -54,14 +54,14 @@ def case_figure(case: Case, cohort: Cohort, *, ensemble: Ensemble, load: Load) -
     seen = [_see(load(cohort, rows[key]), rows[key], ensemble, sweep=whole) for key in case.images]
     with style.drawing():
         panels = len(seen) * (2 if whole else 1)
-        figure = style.new_figure(_PANEL_IN * panels, _PANEL_IN + 0.55)
+        figure = style.new_figure(_PANEL_IN * panels, _PANEL_IN + 0.95)
         axes = figure.subplots(1, panels, squeeze=False)[0]
         for place, view in enumerate(seen):
             _near(axes[place * panels // len(seen)], view)
             if whole:
                 _whole(axes[place * 2 + 1], view)
         figure.legend(handles=legend_handles(), loc="outside lower center", ncols=2, facecolor=style.GREY, fontsize=8)
-        return style.raster(figure, alt=f"{TITLES[case.kind]}: {case.words}.", caption=case.words, dpi=110)
+        return style.raster(figure, alt=f"{TITLES[case.kind]}: {case.words}.", caption=case.words, dpi=125)
 
 
 def _see(loaded: LoadedView, row: CohortView, ensemble: Ensemble, *, sweep: bool) -> _Seen:

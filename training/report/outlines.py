@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from training.report import style
@@ -28,9 +29,9 @@ def draw_outlined(
     axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     for mask, colour, line in ((truth, style.SKY, "solid"), (outlined, style.ORANGE, "dashed")):
         if mask.any() and not mask.all():
-            axes.contour(
-                mask.astype(np.float32), levels=[0.5], colors=[colour], linestyles=[line], linewidths=linewidth
-            )
+            drawn = axes.contour(mask.astype(np.float32), levels=[0.5], colors=[colour], linestyles=[line])
+            # A dark rim keeps the line visible on bright tissue.
+            drawn.set(linewidth=linewidth, path_effects=[withStroke(linewidth=linewidth + 1.4, foreground="black")])
     axes.set_axis_off()
 
 
