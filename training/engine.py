@@ -92,6 +92,8 @@ class FitJob:
         Compile the network's parts; for a GPU and many steps.
     report
         Called after each step, on rank 0.
+    checkpoint_seconds
+        Longest time between two checkpoints, unless they take too much of it; 0 writes one after each step.
     clock
         Seconds that only grow; tests give their own.
     """
@@ -331,7 +333,7 @@ class _StageFit:
 
     @property
     def _pause(self) -> float:
-        return self.save_took / _CHECKPOINT_SHARE
+        return self.save_took / _CHECKPOINT_SHARE if self.job.checkpoint_seconds else 0.0
 
     def _save(self, epoch: int, step: int) -> None:
         if not self.job.ranks.first:
