@@ -19,11 +19,8 @@ from training.cohort import label
 from training.crops import CropStore
 from training.device_crops import Slices, average_crops, display, flip_labels, highest_labels, vary_crops
 from training.placing import Placed, place_crop
-from training.plain import plain_crop
 from training.recipe import Recipe, Stage
 from training.samplers import make_sampler
-
-__all__ = ["Batch", "CropLoader", "StepPlan", "plain_crop"]
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,9 @@ class Sampler:
         and outside the decoder they would teach nothing.
         """
         first, end = self._places(epoch, step)
-        negatives = self._negatives(end - first, self.generator(epoch, step))
-        return (*negatives, *(self._lesion(place) for place in range(first, end)))
+        count = self._size(epoch, step, lesions=end - first) - (end - first)
+        negatives = self.generator(epoch, step).choice(self.negatives, count) if count > 0 else ()
+        return (*(int(index) for index in negatives), *(self._lesion(place) for place in range(first, end)))
 
     def generator(self, epoch: int, step: int) -> Generator:
         """Give a step's own random numbers, the same at each call."""
@@ -81,12 +82,15 @@ class Sampler:
         order = _order(self.seed, _word(self.stage.name), int(stream[0]), lap, len(stream))
         return int(stream[order[place]])
 
-    def _negatives(self, lesions: int, rng: Generator) -> list[int]:
-        # The expected share, step by step: a batch of eight cannot hold a quarter of every size.
-        wanted = lesions * self.negative_share / (1.0 - self.negative_share)
-        count = int(wanted) + int(rng.random() < wanted % 1.0)
-        count = min(count, max(self.stage.batch - lesions, 0))
-        return [int(index) for index in rng.choice(self.negatives, count)] if count else []
+    def _size(self, epoch: int, step: int, *, lesions: int) -> int:
+        """Give how many crops a step has, so that the share of negatives is the stage's."""
+        if not self.negative_share:
+            return lesions
+        if not self.whole_epochs:
+            return self.stage.batch
+        rate = sum(len(stream) for stream in self.lesions) / (1.0 - self.negative_share) / self.steps_per_epoch
+        number = epoch * self.steps_per_epoch + step
+        return int((number + 1) * rate) - int(number * rate)
 
 
 def make_sampler(

@@ -6,7 +6,17 @@ from pydantic import ValidationError
 
 from dcis_node.mammogram.curves import Window
 from dcis_node.mammogram.display import DisplayTransform, choose
-from dcis_node.model.preprocess import Grid, Preprocessing, average, highest, input_grid, prepare_view
+from dcis_node.model.preprocess import (
+    Grid,
+    Preprocessing,
+    area_shares,
+    average,
+    average_part,
+    highest,
+    highest_part,
+    input_grid,
+    prepare_view,
+)
 
 sides = st.integers(1, 70)
 
@@ -112,3 +122,36 @@ def test_the_box_of_a_component_is_the_box_of_its_mask(row, column, spacing):
     rows, columns = np.nonzero(spread)
     box = (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
     assert grid.spread_box((row, column, row + 1, column + 1)) == box
+
+
+@given(st.data(), st.sampled_from([0.05, 0.07, 0.085, 0.0940909, 0.1, 0.2]))
+def test_a_part_is_averaged_as_the_whole_view_is_there(data, spacing):
+    """Bit for bit: what is cut first and averaged then equals what is averaged first and cut then."""
+    grid = input_grid((90, 71), (spacing, spacing), Preprocessing(input_spacing_mm=0.14))
+    rng = np.random.default_rng(0)
+    image, labels = rng.random((90, 71), np.float32), rng.integers(0, 3, (90, 71)).astype(np.uint8)
+    window, part = [], []
+    for length, ratio, end in zip(grid.shape, grid.ratio, grid.stored, strict=True):
+        start = data.draw(st.integers(0, length - 1))
+        stop = data.draw(st.integers(start + 1, length))
+        window.append(slice(start, stop))
+        first = data.draw(st.integers(0, int(start * ratio + 1e-6)))
+        part.append(slice(first, data.draw(st.integers(min(end, int(np.ceil(stop * ratio - 1e-6))), end))))
+    window, part = tuple(window), tuple(part)
+    origin = part[0].start, part[1].start
+    seen = average_part(image[part], grid, origin=origin, window=window)
+    np.testing.assert_array_equal(seen, average(image, grid.shape)[window])
+    seen = highest_part(labels[part], grid, origin=origin, window=window)
+    np.testing.assert_array_equal(seen, highest(labels, grid.shape)[window])
+
+
+@given(st.floats(0, 50), st.floats(0.3, 5.0), st.integers(1, 40))
+def test_shares_of_stored_pixels_are_overlaps_of_intervals(start, ratio, count):
+    first, shares = area_shares(start, ratio, count)
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-6)
+    for i in range(count):
+        left, right = start + i * ratio, start + (i + 1) * ratio
+        for tap in range(shares.shape[1]):
+            column = first[i] + tap
+            overlap = max(0.0, min(column + 1, right) - max(column, left))
+            assert shares[i, tap] == pytest.approx(overlap / ratio, abs=1e-6)
