@@ -1,10 +1,33 @@
 """`dcis-train list`."""
 
-from dcis_node.errors import TrainingError
-from training.commands.console import console, refusals
+import json
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from training.commands.console import RESEARCH_USE, console, refusals
+from training.commands.registry_options import JsonOption, RegistryOption
 
 
-def list_bundles() -> None:
-    """List the registry's bundles."""
-    with refusals(console()):
-        raise TrainingError("this verb is not built yet")
+def list_bundles(registry: RegistryOption, as_json: JsonOption = False) -> None:  # noqa: FBT002 - a flag of the command line
+    """List the registry's bundles, and which one is active. RESEARCH USE ONLY."""
+    # torch takes seconds to load: not for --help.
+    from storage.registry import open_registry  # noqa: PLC0415
+    from training.promotion.describe import list_registry  # noqa: PLC0415
+
+    where = console()
+    with refusals(where):
+        rows = list_registry(open_registry(registry))
+    if as_json:
+        typer.echo(json.dumps({"bundles": rows}, indent=1))
+        return
+    table = Table(title=f"Bundles ({RESEARCH_USE})", title_justify="left", header_style="bold", pad_edge=False)
+    for column in ("bundle", "name", "version", "scenario", "published", "evaluations", "compared with", "active"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        told = (row["sha256"][:12], row["name"] + (" SYNTHETIC" if row["synthetic"] else ""), row["version"])
+        compared = ", ".join(row["compared_with"]) or "-"
+        active = "active" if row["active"] else ""
+        table.add_row(*told, row["scenario"], row["since"], str(row["evaluations"]), compared, active)
+    Console().print(table)

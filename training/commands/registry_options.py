@@ -1,0 +1,11 @@
+"""What the verbs of the registry share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RegistryOption = Annotated[Path, typer.Option("--registry", help="Folder of the registry; config.toml names the same.")]
+BundleArgument = Annotated[str, typer.Argument(help="SHA-256 of a published bundle, or its first six digits or more.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; for the smoke exam.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there.")]

@@ -1,0 +1,1 @@
+"""From a judged bundle to the node's active one: publish, compare, promote."""
