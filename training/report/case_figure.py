@@ -54,7 +54,7 @@ def case_figure(case: Case, cohort: Cohort, *, ensemble: Ensemble, load: Load) -
     seen = [_see(load(cohort, rows[key]), rows[key], ensemble, sweep=whole) for key in case.images]
     with style.drawing():
         panels = len(seen) * (2 if whole else 1)
-        figure = style.new_figure(_PANEL_IN * panels, _PANEL_IN + 0.95)
+        figure = style.new_figure(_PANEL_IN * panels, _PANEL_IN + 0.8)
         axes = figure.subplots(1, panels, squeeze=False)[0]
         for place, view in enumerate(seen):
             _near(axes[place * panels // len(seen)], view)

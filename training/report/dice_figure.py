@@ -6,8 +6,9 @@ from itertools import pairwise
 import numpy as np
 from matplotlib.axes import Axes
 
+from training.logs import EpochRow
 from training.report import style
-from training.report.epochs import Epoch, Example
+from training.report.epochs import Example
 from training.report.outlines import draw_outlined, legend_handles
 from training.report.style import Picture
 from training.statistics.overlap import dice
@@ -25,7 +26,7 @@ _EXAMPLES = (
 _SHOWN_EPOCHS, _SHOWN_VIEWS = 4, 3
 
 
-def dice_figure(folds: Sequence[Sequence[Epoch]]) -> Picture:
+def dice_figure(folds: Sequence[Sequence[EpochRow]]) -> Picture:
     """Draw Dice and AUC by epoch; `folds` has the rows of each fold, at least one fold with one row."""
     with style.drawing():
         figure = style.new_figure(7.6, 3.4)
@@ -66,7 +67,7 @@ def examples_figure(examples: Sequence[Example]) -> Picture:
         )
 
 
-def _curve(axes: Axes, folds: Sequence[Sequence[Epoch]], name: str) -> str:
+def _curve(axes: Axes, folds: Sequence[Sequence[EpochRow]], name: str) -> str:
     """Draw a line for each fold and their mean; give the mean's last value as words."""
     by_place: dict[int, list[float]] = {}
     for fold in folds:
@@ -86,7 +87,7 @@ def _curve(axes: Axes, folds: Sequence[Sequence[Epoch]], name: str) -> str:
     return f"{mean[-1][1]:.3f}"
 
 
-def _mark_stages(axes: Axes, rows: Sequence[Epoch]) -> None:
+def _mark_stages(axes: Axes, rows: Sequence[EpochRow]) -> None:
     """Name each stage along its first edge, where a short stage has room for its name too."""
     starts = [1, *(place + 2 for place, (a, b) in enumerate(pairwise(rows)) if a.stage != b.stage)]
     for start in starts:

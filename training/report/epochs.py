@@ -1,6 +1,5 @@
 """What a fit wrote while it learnt: figures by epoch, and how its outlines grew."""
 
-import csv
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcis_node.errors import TrainingError
+from training import logs
+from training.logs import EpochRow
 
 EPOCHS_NAME, EXAMPLES_NAME = "epochs.csv", "examples"
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One row of `epochs.csv`; `dice` and `auc` are None where the epoch was not validated."""
-
-    stage: str
-    epoch: int
-    loss: float
-    dice: float | None
-    auc: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +39,7 @@ def fold_folders(run: Path) -> tuple[Path, ...]:
     return tuple(sorted(found, key=lambda path: (len(path.name), path.name)))
 
 
-def read_epochs(fold: Path) -> tuple[Epoch, ...]:
+def read_epochs(fold: Path) -> tuple[EpochRow, ...]:
     """Read a fold's figures by epoch, in the order in which they were written.
 
     Raises
@@ -58,22 +48,12 @@ def read_epochs(fold: Path) -> tuple[Epoch, ...]:
         If the table cannot be read.
     """
     try:
-        with (fold / EPOCHS_NAME).open(encoding="ascii", newline="") as file:
-            return tuple(
-                Epoch(
-                    row["stage"],
-                    int(row["epoch"]),
-                    float(row["loss"]),
-                    float(row["dice"]) if row["dice"] else None,
-                    float(row["auc"]) if row["auc"] else None,
-                )
-                for row in csv.DictReader(file)
-            )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return tuple(logs.read_epochs(fold))
+    except (OSError, ValueError) as error:
         raise TrainingError(f"{fold.name}/{EPOCHS_NAME} cannot be read: {type(error).__name__}") from error
 
 
-def read_examples(fold: Path, epochs: tuple[Epoch, ...]) -> tuple[Example, ...]:
+def read_examples(fold: Path, epochs: tuple[EpochRow, ...]) -> tuple[Example, ...]:
     """Read a fold's example outlines in the order in which the epochs ran; none if there are none.
 
     Raises
@@ -82,10 +62,11 @@ def read_examples(fold: Path, epochs: tuple[Epoch, ...]) -> tuple[Example, ...]:
         If a file cannot be read.
     """
     written = ((row, fold / EXAMPLES_NAME / f"{row.stage}-{row.epoch:04d}.npz") for row in epochs)
-    return tuple(_example(row, path) for row, path in written if path.is_file())
+    examples = (_example(row, path) for row, path in written if path.is_file())
+    return tuple(example for example in examples if len(example.image))
 
 
-def _example(row: Epoch, path: Path) -> Example:
+def _example(row: EpochRow, path: Path) -> Example:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return Example(row.stage, row.epoch, arrays["image"], arrays["truth"], arrays["outlined"])

@@ -50,5 +50,7 @@ def scale_bar(axes: Axes, *, pixel_mm: float, columns: int) -> None:
     start = 0.04 * columns
     low, high = axes.get_ylim()
     row = low + 0.05 * (high - low)
+    rim = [withStroke(linewidth=2.0, foreground="black")]
     axes.plot((start, start + length), (row, row), color="white", linewidth=2.5, solid_capstyle="butt")
-    axes.text(start, row + 0.015 * (high - low), f"{length_mm:g} mm", color="white", fontsize=7, va="bottom")
+    above = row + 0.015 * (high - low)
+    axes.text(start, above, f"{length_mm:g} mm", color="white", fontsize=7, va="bottom", path_effects=rim)

@@ -56,6 +56,7 @@ def _column(
     if whole is not None:
         axes.axvline(whole, color=style.INK, linestyle=":", linewidth=1)
     axes.set_xlim(-0.02, 1.02)
+    axes.set_xticks((0, 0.25, 0.5, 0.75, 1), ("0", "0.25", "0.5", "0.75", "1"))
     axes.grid(visible=True, axis="x")
     axes.tick_params(axis="y", length=0)
 

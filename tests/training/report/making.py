@@ -147,14 +147,16 @@ def make_run(folder: Path, cohort: Cohort) -> Run:
 
 def _write_fold(folder: Path, number: int) -> None:
     (folder / "examples").mkdir(parents=True)
-    lines = ["stage,epoch,step,loss,pixel_loss,image_loss,dice,auc,learning_rate,seconds"]
+    lines = [
+        "stage,epoch,step,loss,pixel_loss,image_loss,dice,auc,learning_rate,seconds,images_per_second,waiting_share"
+    ]
     grid = np.hypot(*np.mgrid[-40:40, -40:40])
     for place, (stage, epoch) in enumerate(
         [("segmentation", e) for e in range(1, 5)] + [("joint", e) for e in range(1, 4)]
     ):
         dice = "" if epoch == 2 else f"{0.3 + 0.08 * place + 0.02 * number:.4f}"
         auc = f"{0.5 + 0.05 * epoch + 0.02 * number:.4f}" if stage == "joint" else ""
-        lines.append(f"{stage},{epoch},{10 * place},{1 / (place + 1):.4f},0.1,0.1,{dice},{auc},0.001,3.0")
+        lines.append(f"{stage},{epoch},{10 * place},{1 / (place + 1):.4f},0.1,0.1,{dice},{auc},0.001,3.0,5.0,0.01")
         np.savez(
             folder / "examples" / f"{stage}-{epoch:04d}.npz",
             image=np.stack([np.clip(200 - 3 * grid, 0, 255).astype(np.uint8)] * 2),
