@@ -44,8 +44,8 @@ def label_of(name: str, *, code: str = "", meaning: str = "") -> int | None:
     if code in _CODES:
         return _CODES[code]
     lower = name.strip().lower()
-    if _DEFAULT.fullmatch(lower):
-        return _label_of_words(meaning.lower()) or REGION
+    if _DEFAULT.fullmatch(lower):  # Slicer's default type is "Tissue"
+        return None if _OTHER.search(meaning.lower()) else _label_of_words(meaning.lower()) or REGION
     return _label_of_words(lower)
 
 

@@ -101,7 +101,7 @@ def _segments(header: dict[str, Any]) -> tuple[Segment, ...]:
 
 def _segment(header: dict[str, Any], number: int, *, layer: int) -> Segment:
     name = str(header.get(f"Segment{number}_Name", ""))
-    _, code, meaning = _terminology(str(header.get(f"Segment{number}_Tags", "")))
+    code, meaning = _terminology(str(header.get(f"Segment{number}_Tags", "")))
     return Segment(
         number=number + 1,
         label=names.label_of(name, code=code, meaning=meaning),
@@ -111,12 +111,10 @@ def _segment(header: dict[str, Any], number: int, *, layer: int) -> Segment:
     )
 
 
-def _terminology(tags: str) -> tuple[str, str, str]:
-    """Give scheme, code and meaning of the type: the third part of the terminology entry."""
-    entry = re.search(r"TerminologyEntry:[^~|]*~[^~|]*~([^~|^]*)\^([^~|^]*)\^([^~|^]*)", tags)
-    scheme, code, meaning = entry.groups() if entry else ("", "", "")
-    # Slicer's default type of any segment says nothing.
-    return (scheme, code, meaning) if meaning.lower() != "tissue" else ("", "", "")
+def _terminology(tags: str) -> tuple[str, str]:
+    """Give code and meaning of the type: the third part of the terminology entry."""
+    entry = re.search(r"TerminologyEntry:[^~|]*~[^~|]*~[^~|^]*\^([^~|^]*)\^([^~|^]*)", tags)
+    return (entry.group(1), entry.group(2)) if entry else ("", "")
 
 
 def _layers(voxels: NDArray[np.generic], header: dict[str, Any], *, file: str) -> list[NDArray[np.generic]]:

@@ -42,7 +42,8 @@ def test_a_coded_type_says_it_better_than_a_name():
 
 def test_of_a_default_name_the_meaning_of_the_type_counts():
     assert label_of("Segment_2", code="x", meaning="Individual calcification") == 2
-    assert label_of("Segment_2", code="x", meaning="Organ") == 1
+    assert label_of("Segment_2", code="x", meaning="Tissue") == 1
+    assert label_of("Segment_2", code="129759000", meaning="Vascular calcification") is None
 
 
 def test_a_biopsied_part_is_known_by_its_name():
