@@ -14,9 +14,13 @@ from training.statistics.calibration_figures import brier, error_by_chance, expe
 from training.statistics.confusion import point
 from training.statistics.decision_curve import decision_curve
 from training.statistics.delong import delong_interval
-from training.statistics.interval import NO_INTERVAL, Interval, rounded
+from training.statistics.interval import Interval, rounded
 from training.statistics.roc import area, auroc, roc_points
 from training.statistics.spread import spread
+
+Floats = NDArray[np.float64]
+# Which overlap of a view is meant; None where it has none.
+Overlap = Callable[[JudgedView], float | None]
 
 # What the paper calls high risk: "from a likelihood of 0.5 watchful waiting would be deemed too dangerous".
 ONE_HALF = 0.5
@@ -100,19 +104,29 @@ def view_auc(views: Sequence[JudgedView], which: Which, *, seed: int) -> Interva
     return bootstrap(figure, len(members), seed=seed)
 
 
-def dice_figures(views: Sequence[JudgedView], of: Callable[[JudgedView], float | None], *, seed: int) -> dict[str, Any]:
+def dice_figures(views: Sequence[JudgedView], of: Overlap, *, seed: int) -> dict[str, Any]:
     """Give mean and median overlap over views; patients are drawn, each with all their views."""
-    rows = [(view.patient, value) for view in views if (value := of(view)) is not None]
-    values = np.array([value for _, value in rows])
-    members = _members([patient for patient, _ in rows])
-    sums = np.array([values[places].sum() for places in members])
-    counts = np.array([float(places.size) for places in members])
+    values, members = _overlaps(views, of)
 
     def median(drawn: Indices) -> float:
         return float(np.median(values[np.concatenate([members[place] for place in drawn])]))
 
-    middle = bootstrap(median, len(members), seed=seed) if members else NO_INTERVAL
-    return {"mean": ratio(sums, counts, seed=seed).to_json(), "median": middle.to_json(), "views": len(values)}
+    middle = bootstrap(median, len(members), seed=seed)
+    return {"mean": mean_dice(views, of, seed=seed), "median": middle.to_json(), "views": len(values)}
+
+
+def mean_dice(views: Sequence[JudgedView], of: Overlap, *, seed: int) -> dict[str, float | None]:
+    """Give the mean overlap over views; patients are drawn, each with all their views."""
+    values, members = _overlaps(views, of)
+    sums = np.array([values[places].sum() for places in members])
+    counts = np.array([float(places.size) for places in members])
+    return ratio(sums, counts, seed=seed).to_json()
+
+
+def _overlaps(views: Sequence[JudgedView], of: Overlap) -> tuple[Floats, list[NDArray[np.int64]]]:
+    """Give the overlaps there are, and the places of each patient's among them."""
+    rows = [(view.patient, value) for view in views if (value := of(view)) is not None]
+    return np.array([value for _, value in rows]), _members([patient for patient, _ in rows])
 
 
 def fold_figures(patients: Sequence[JudgedPatient], *, swept: bool) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 from training.cohort import UNLABELLED
 from training.evaluation import JudgedPatient, JudgedView
 from training.evaluation_localisation import hit_rate
-from training.evaluation_sides import NOTHING_FOUND, dice_figures
+from training.evaluation_sides import NOTHING_FOUND, mean_dice
 from training.patients import judge_patients
 from training.statistics.confusion import point
 from training.statistics.roc import auroc
@@ -57,7 +57,7 @@ def _figures(views: Sequence[JudgedView], *, threshold: float, seed: int) -> dic
         "found_auc": _auc(_found(patients), seed=seed) if swept else None,
         "npv": at["npv"],
         "sensitivity": at["sensitivity"],
-        "dice": dice_figures(views, lambda view: view.given_dice, seed=seed)["mean"],
+        "dice": mean_dice(views, lambda view: view.given_dice, seed=seed),
         "hit_rate_first": hit_rate(swept, seed=seed) if swept else None,
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from dcis_node.errors import TrainingError
-from dcis_node.model.bundle import load_bundle
+from dcis_node.model.bundle import Bundle, load_bundle
 from dcis_node.model.device import choose_device
 from dcis_node.model.predict import Ensemble
 from training.cohort import Cohort, CohortView, digest, read_cohort
@@ -93,6 +93,7 @@ def judge_patients(job: Job, patients: Sequence[str], *, judge: Judge, processes
     TrainingError
         If bundle or cohort are not those of the job, or a view cannot be judged; what was done is kept.
     """
+    usable_device(job.device)
     ordered = list(dict.fromkeys(patients))
     left = [patient for patient in ordered if not job.file(patient, judge.__name__).exists()]
 
@@ -129,7 +130,7 @@ def _judge_share(job: Job, patients: Sequence[str], judge: Judge, tell: Callable
     cohort = read_cohort(job.cohort, images=job.images)
     if cohort.sha256 != job.cohort_sha256:
         raise TrainingError("the cohort changed while it was being judged")
-    ensemble = open_ensemble(job)
+    ensemble = Ensemble(_bundle(job), usable_device(job.device))
     for patient in patients:
         rows = [row for row in cohort.views if row.patient == patient and (row.lesion or job.sweeps(row))]
         judged = [_judge_row(ensemble, cohort, row, judge, sweep=job.sweeps(row)) for row in rows]
@@ -142,12 +143,24 @@ def _judge_row(ensemble: Ensemble, cohort: Cohort, row: CohortView, judge: Judge
     return judge(ensemble, prepared, row, sweep)
 
 
-def open_ensemble(job: Job) -> Ensemble:
-    """Load the job's bundle on its device, or one fold of it."""
+def usable_device(name: str) -> torch.device:
+    """Give the device of that name.
+
+    Raises
+    ------
+    TrainingError
+        If there is none.
+    """
+    try:
+        return choose_device(name)
+    except ValueError as error:
+        raise TrainingError(str(error)) from error
+
+
+def _bundle(job: Job) -> Bundle:
+    """Load the job's bundle, or one fold of it."""
     bundle = load_bundle(job.bundle, expected_sha256=job.bundle_sha256)
-    if job.fold is not None:
-        bundle = replace(bundle, folds=(bundle.folds[job.fold - 1],))
-    return Ensemble(bundle, choose_device(job.device))
+    return bundle if job.fold is None else replace(bundle, folds=(bundle.folds[job.fold - 1],))
 
 
 def _read(path: Path) -> list[Row]:

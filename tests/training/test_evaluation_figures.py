@@ -13,7 +13,7 @@ from training.patients import judge_patients
 NPV = {"aim": 0.9, "threshold": 0.3, "rule": "chosen elsewhere"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def views():
     """60 patients with two views each and two healthy ones; the last six are missed in both."""
     rng = np.random.default_rng(0)
@@ -42,8 +42,12 @@ def made(views, **changes):
     return figures_of(views, judge_patients(views), **settings)
 
 
-def test_the_figures_hold_just_the_keys_that_are_documented(views):
-    figures = made(views)
+@pytest.fixture(scope="module")
+def figures(views):
+    return made(views)
+
+
+def test_the_figures_hold_just_the_keys_that_are_documented(figures):
     text = module.__doc__
     documented = re.findall(
         r'^    "(\w+)"(?:, "(\w+)")?', text[text.index("figures = {") : text.index("SIDE = {")], re.M
@@ -55,8 +59,8 @@ def test_the_figures_hold_just_the_keys_that_are_documented(views):
     json.dumps(figures, allow_nan=False)
 
 
-def test_the_areas_are_those_of_scikit_learn_over_patients_and_over_views(views):
-    figures, patients = made(views), judge_patients(views)
+def test_the_areas_are_those_of_scikit_learn_over_patients_and_over_views(views, figures):
+    patients = judge_patients(views)
     labels = [p.label for p in patients]
     given = roc_auc_score(labels, [p.given for p in patients])
     found = roc_auc_score(labels, [p.found or 0.0 for p in patients])
@@ -70,15 +74,15 @@ def test_the_areas_are_those_of_scikit_learn_over_patients_and_over_views(views)
     assert figures["spread"]["given_auc"]["highest"] == max(row["given_auc"] for row in figures["folds"])
 
 
-def test_a_patient_with_nothing_found_is_called_low_and_counted(views):
-    found = made(views)["found"]
+def test_a_patient_with_nothing_found_is_called_low_and_counted(views, figures):
+    found = figures["found"]
     assert (found["without_a_figure"], found["patients"]) == (6, 60)
     missed_high = [p for p in judge_patients(views) if p.found is None and p.label == 1]
     assert found["operating"]["false_negative"] >= len(missed_high) == 2
 
 
-def test_localisation_counts_what_was_swept(views):
-    place = made(views)["localisation"]
+def test_localisation_counts_what_was_swept(figures):
+    place = figures["localisation"]
     assert (place["views"], place["views_with_lesion"], place["healthy_views"]) == (240, 120, 120)
     assert place["hit_rate_first"]["value"] == pytest.approx(54 / 60)
     assert place["false_marks_per_view"]["value"] == pytest.approx((108 + 60) / 240)
@@ -86,21 +90,19 @@ def test_localisation_counts_what_was_swept(views):
     assert place["patients_without_a_mark"] == 6
 
 
-def test_outlines_are_figured_over_views(views):
-    figures = made(views)
+def test_outlines_are_figured_over_views(figures):
     assert figures["given"]["dice"]["mean"]["value"] == figures["given"]["dice"]["median"]["value"] == 0.75
     assert figures["found"]["dice"]["mean"]["value"] == pytest.approx(0.54)
 
 
-def test_the_point_at_the_npv_is_the_one_chosen_before(views):
-    figures = made(views)
+def test_the_point_at_the_npv_is_the_one_chosen_before(views, figures):
     assert figures["given"]["at_npv"]["threshold"] == 0.3
     none = made(views, npv={**NPV, "threshold": None})
     assert none["given"]["at_npv"] is None
 
 
-def test_small_subgroups_are_counted_and_withheld(views):
-    rows = {(row["by"], row["group"]): row for row in made(views)["subgroups"]}
+def test_small_subgroups_are_counted_and_withheld(figures):
+    rows = {(row["by"], row["group"]): row for row in figures["subgroups"]}
     small = rows["vendor", "ge"]
     assert (small["patients"], small["suppressed"], small["given_auc"], small["npv"]) == (5, True, None, None)
     large = rows["vendor", "hologic"]
@@ -127,5 +129,5 @@ def test_one_class_gives_no_area_and_no_error(views):
     json.dumps(figures, allow_nan=False)
 
 
-def test_equal_rows_give_equal_figures(views):
-    assert made(views) == made(views)
+def test_equal_rows_give_equal_figures(views, figures):
+    assert made(views) == figures

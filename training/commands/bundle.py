@@ -24,7 +24,9 @@ def bundle(
         float, typer.Option(min=0.5, max=0.999, help="What a low call is to be worth at the operating point.")
     ] = 0.909,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    processes: Annotated[int, typer.Option(min=1, help="Single-thread processes at once: free cores.")] = 2,
+    processes: Annotated[
+        int, typer.Option(min=0, help="Single-thread processes at once: free cores. 0: in this one.")
+    ] = 2,
 ) -> None:
     """Calibrate a fitted run on patients that are not the test's, choose its settings and write its bundle.
 

@@ -33,7 +33,9 @@ def evaluate(
         Path | None, typer.Option(help="truth.csv of a synthetic hospital, to give the oracle's bound beside.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    processes: Annotated[int, typer.Option(min=1, help="Single-thread processes at once: free cores.")] = 2,
+    processes: Annotated[
+        int, typer.Option(min=0, help="Single-thread processes at once: free cores. 0: in this one.")
+    ] = 2,
     as_json: Annotated[  # noqa: FBT002
         bool, typer.Option("--json", help="All figures on standard output.")
     ] = False,
