@@ -11,7 +11,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 
 from dcis_node.errors import HeaderError, PixelError, TrainingError
 from dcis_node.mammogram.anatomy import Breast, find_breast, orientation
@@ -21,6 +20,7 @@ from dcis_node.mammogram.facts import Laterality
 from dcis_node.mammogram.header import read_header
 from dcis_node.mammogram.pixels import stored_pixels
 from dcis_node.mammogram.voi import stored_range
+from training.annotations.annotation import readable
 from training.cohort import Cohort, CohortView
 from training.loaded import LoadedRegion, LoadedView
 
@@ -42,7 +42,7 @@ class Decoded:
     breast
         Where the breast lies in them.
     pixels_sha256
-        Digest of the values as the file has them, whatever its transfer syntax.
+        Digest of the values as the file has them, whatever its transfer syntax; "" where it was not asked for.
     """
 
     stored: NDArray[np.uint16]
@@ -115,16 +115,18 @@ def read_dataset(path: Path, *, name: str) -> tuple[Dataset, str]:
     except OSError as error:
         msg = f"{name}: the image file cannot be read ({error.strerror})"
         raise TrainingError(msg) from None
-    try:
-        return dcmread(BytesIO(data)), hashlib.sha256(data).hexdigest()
-    # pydicom's own words are left out: they quote values.
-    except (InvalidDicomError, ValueError, EOFError, OSError):
-        msg = f"{name}: not a DICOM file"
-        raise TrainingError(msg) from None
+    with readable(name, "DICOM"):
+        ds = dcmread(BytesIO(data))
+    return ds, hashlib.sha256(data).hexdigest()
 
 
-def decode(ds: Dataset) -> Decoded:
+def decode(ds: Dataset, *, with_digest: bool = False) -> Decoded:
     """Decode one image and find its breast.
+
+    Parameters
+    ----------
+    with_digest
+        Digest the pixel values too: a tenth of a second in a full-size view, of use to an import only.
 
     Raises
     ------
@@ -133,7 +135,8 @@ def decode(ds: Dataset) -> Decoded:
     """
     values = stored_pixels(ds)
     stored, choices = from_zero(values, transforms(ds), lowest=stored_range(ds)[0])
-    return Decoded(stored, choices, find_breast(brightest(choices, stored)), pixels_digest(values))
+    breast = find_breast(brightest(choices, stored))
+    return Decoded(stored, choices, breast, pixels_digest(values) if with_digest else "")
 
 
 def from_zero(

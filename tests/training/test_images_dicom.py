@@ -120,7 +120,7 @@ def test_a_mask_of_another_size_or_with_other_labels_is_refused(cohort, picture)
 def test_what_is_no_dicom_file_is_refused_without_quoting_it(cohort):
     (cohort.folder / "a.dcm").write_bytes(b"Jansen")
 
-    with pytest.raises(TrainingError, match=r"a: not a DICOM file$"):
+    with pytest.raises(TrainingError, match=r"a: cannot be read as DICOM \(InvalidDicomError\)$"):
         load_view(cohort, cohort.views[0])
 
 
@@ -188,7 +188,8 @@ def test_pixels_have_one_digest_in_every_lossless_syntax(exam, syntax):
     plain = exam_datasets(exam, **IDENTITY, transfer_syntax=ExplicitVRLittleEndian)[0]
     packed = exam_datasets(exam, **IDENTITY, transfer_syntax=syntax)[0]
 
-    assert decode(packed).pixels_sha256 == decode(plain).pixels_sha256 == pixels_digest(stored_pixels(plain))
+    digests = {decode(ds, with_digest=True).pixels_sha256 for ds in (plain, packed)}
+    assert digests == {pixels_digest(stored_pixels(plain))}
 
 
 def test_the_digest_depends_on_shape_and_every_value_but_not_on_the_integer_type():

@@ -113,7 +113,7 @@ def _row(key: str, candidate: Candidate, *, images: Path) -> tuple[CohortView, N
     if sha256 != candidate.image.sha256:
         raise _Left("file_changed", "the file changed while it was imported")
     try:
-        decoded = decode(ds)
+        decoded = decode(ds, with_digest=True)
     except PixelError as error:
         raise _Left(str(error.reason), str(error)) from None
     rows, columns = decoded.stored.shape

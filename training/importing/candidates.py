@@ -96,8 +96,8 @@ def write_graded(
         If no image is left.
     """
     assembly = assemble(judged.candidates, images=scan.folder, out=out, progress=progress)
-    left = [*judged.left, *((e.key, e.reason, e.detail) for e in assembly.exclusions), *unpaired]
-    outcome = Outcome(scan.images, keys, judged.patients, left, assembly.views)
+    left = [*judged.left, *((e.key, e.reason, e.detail) for e in assembly.exclusions)]
+    outcome = Outcome(scan.images, keys, judged.patients, left, assembly.views, unpaired)
     return write_outcome(outcome, out=out, images=scan.folder, source=source)
 
 
@@ -115,6 +115,8 @@ class _Judge:
         for image in known.images:
             if image.file in known.owners:
                 images[known.owners[image.file]].append(image)
+            elif image.header is None:
+                self._is_usable(image)
             else:
                 self._leave(image, NO_PATIENT, "nothing tells whose image it is")
         for number, key in known.keys.items():

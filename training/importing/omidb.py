@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -60,10 +60,9 @@ def import_omidb(
     used = [image for image in scan.images if image.file not in passed]
     judged = judge_candidates(Known(used, rows, owners, keys, annotations), assume_healthy=assume_healthy)
     cohort = write_graded(
-        judged,
+        replace(judged, left=(*judged.left, *left)),
         scan,
         {file: keys[number] for file, number in owners.items()},
-        unpaired=left,
         out=out,
         source={
             "dataset": "omidb",

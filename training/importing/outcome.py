@@ -26,9 +26,11 @@ class Outcome:
     patients
         Key of every patient -> why she was left out, or "".
     left
-        (file, reason, detail) of images that were left out, and of annotations without an image.
+        (file, reason, detail) of images that were left out.
     views
         The rows.
+    unpaired
+        (file, reason, detail) of annotations that belong to no image; they are told, not counted.
     """
 
     images: Sequence[ScannedImage]
@@ -36,6 +38,7 @@ class Outcome:
     patients: Mapping[str, str]
     left: Sequence[tuple[str, str, str]]
     views: Sequence[CohortView]
+    unpaired: Sequence[tuple[str, str, str]] = ()
 
 
 def refuse_existing(out: Path) -> None:
@@ -83,7 +86,7 @@ def write_outcome(
             images=images,
             synthetic=any(image.header and image.header.manufacturer == SYNTHETIC for image in outcome.images),
             views=views,
-            exclusions=_exclusions(patients, outcome.left),
+            exclusions=_exclusions(patients, (*outcome.left, *outcome.unpaired)),
             flow=flow(fates, views, order=tuple(PATIENT_REASONS)),
             source=source,
         )

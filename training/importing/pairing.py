@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 
 from dcis_node.errors import TrainingError
+from training.annotations.annotation import readable
 from training.importing.clinical import read_text, separator
 from training.importing.scan import ScannedImage
 
@@ -126,16 +126,21 @@ def _dicom(path: Path) -> Dataset | None:
         if file.read(_PREAMBLE_BYTES + len(_MAGIC))[_PREAMBLE_BYTES:] != _MAGIC:
             return None
     try:
-        return dcmread(path, stop_before_pixels=True)
-    except (InvalidDicomError, ValueError, EOFError, OSError):
+        with readable(path.name, "DICOM"):
+            return dcmread(path)
+    except TrainingError:
         return None
 
 
 def _instances_named(ds: Dataset) -> tuple[str, ...]:
     """Give every Referenced SOP Instance UID of an object, wherever it stands."""
-    return tuple(
-        dict.fromkeys(str(element.value) for element in ds.iterall() if element.keyword == "ReferencedSOPInstanceUID")
-    )
+    uids: list[str] = []
+    try:
+        with readable("annotation", "DICOM"):
+            uids += (str(e.value) for e in ds.iterall() if e.keyword == "ReferencedSOPInstanceUID")
+    except TrainingError:
+        uids.clear()  # garbled: its reader will say so, if a name leads to it
+    return tuple(dict.fromkeys(uids))
 
 
 def _read_list(path: Path, names: _Names) -> dict[str, str]:

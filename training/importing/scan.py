@@ -7,13 +7,13 @@ from io import BytesIO
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 
 from dcis_node.errors import HeaderError, TrainingError
 from dcis_node.mammogram.eligibility import explain, judge
 from dcis_node.mammogram.facts import ImageKind, Laterality, MammogramHeader, Reason
 from dcis_node.mammogram.header import read_header
 from dcis_node.mammogram.values import text
+from training.annotations.annotation import readable
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many are done, and how many there are."""
@@ -36,7 +36,7 @@ class ScannedImage:
     sha256
         Of the file's bytes.
     header
-        What the node reads of it; None where the identifiers are invalid.
+        What the node reads of it; None where it cannot be read, or the identifiers are invalid.
     reason
         `eligible`, or why the node would not take it.
     patient_id
@@ -149,10 +149,10 @@ def _scan(path: Path, file: str) -> ScannedImage | None:
         return None
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        ds = dcmread(BytesIO(data), stop_before_pixels=True)
-    except (InvalidDicomError, ValueError, EOFError, OSError):
-        return None
-    return _judged(ds, file, sha256)
+        with readable(file, "DICOM"):
+            return _judged(dcmread(BytesIO(data), stop_before_pixels=True), file, sha256)
+    except TrainingError:
+        return ScannedImage(file, sha256, None, Reason.IDENTIFIERS_INVALID, "")
 
 
 def _judged(ds: Dataset, file: str, sha256: str) -> ScannedImage:

@@ -146,6 +146,20 @@ def test_an_image_that_the_node_would_not_take_is_left_out_for_the_same_reason(h
     assert step(cohort, f"images left out: {reason}") == (1, 4)
 
 
+def test_a_garbled_file_and_a_garbled_annotation_are_listed(hospital):
+    hospital.patient("1111111")
+    garbled = b"\0" * 128 + b"DICM" + b"\xff" * 60
+    (hospital.folder / "images" / "odd.dcm").write_bytes(garbled)
+    (hospital.folder / "annotations" / "other.dcm").write_bytes(garbled)
+    (hospital.folder / "annotations" / "1111111-2.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    assert reasons(hospital.import_it()) == {
+        "odd.dcm": "identifiers_invalid",
+        "other.dcm": "annotation_without_image",
+        "1111111-2.dcm": "mask_refused",
+    }
+
+
 def test_an_unannotated_image_of_the_affected_breast_is_no_negative(hospital):
     hospital.patient("1111111")
     (hospital.folder / "annotations" / "1111111-2.png").unlink()
