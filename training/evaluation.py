@@ -97,7 +97,7 @@ class Evaluation:
     leak_check
         `passed`, or why it could not be made; an evaluation whose test images were trained on is never written.
     figures
-        Plain values; see `training.figures`.
+        Plain values; see `training.evaluation_figures`.
     sha256
         Digest of all the rest.
     """

@@ -3,7 +3,8 @@
 import json
 import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,11 @@ class Job:
         """Tell whether a row's whole view is swept."""
         return row.patient in (self.swept if row.lesion else self.healthy)
 
+    @property
+    def stop(self) -> Path:
+        """File that says to all processes that one of them failed."""
+        return self.work / "stop"
+
     def file(self, patient: str, purpose: str) -> Path:
         """Name the file of a patient; another bundle, cohort or question has another."""
         asked = [patient in self.swept, patient in self.healthy, self.fold]
@@ -94,6 +100,7 @@ def judge_patients(job: Job, patients: Sequence[str], *, judge: Judge, processes
         If bundle or cohort are not those of the job, or a view cannot be judged; what was done is kept.
     """
     usable_device(job.device)
+    job.stop.unlink(missing_ok=True)
     ordered = list(dict.fromkeys(patients))
     left = [patient for patient in ordered if not job.file(patient, judge.__name__).exists()]
 
@@ -118,7 +125,18 @@ def _in_processes(job: Job, left: Sequence[str], judge: Judge, processes: int, t
             done, running = wait(running, timeout=_POLL_SECONDS)
             tell()
             for future in done:
-                future.result()
+                _result(job, future)
+
+
+def _result(job: Job, future: Future[None]) -> None:
+    """Pass on what a process died of; the others stop after the patient they are at."""
+    if future.exception() is not None:
+        job.stop.touch()
+    try:
+        future.result()
+    except BrokenProcessPool as error:
+        msg = "a process was killed, perhaps for want of memory; start again with fewer --processes, it goes on"
+        raise TrainingError(msg) from error
 
 
 def _judge_alone(job: Job, patients: Sequence[str], judge: Judge) -> None:
@@ -132,6 +150,8 @@ def _judge_share(job: Job, patients: Sequence[str], judge: Judge, tell: Callable
         raise TrainingError("the cohort changed while it was being judged")
     ensemble = Ensemble(_bundle(job), usable_device(job.device))
     for patient in patients:
+        if job.stop.exists():
+            return
         rows = [row for row in cohort.views if row.patient == patient and (row.lesion or job.sweeps(row))]
         judged = [_judge_row(ensemble, cohort, row, judge, sweep=job.sweeps(row)) for row in rows]
         write_json(job.file(patient, judge.__name__), {"views": judged})
