@@ -3,7 +3,7 @@
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from training.engine import FitProgress
 
@@ -21,13 +21,11 @@ class FitBars:
 
     def __init__(self, where: Console) -> None:
         self._bars = Progress(
-            TextColumn("{task.description:<26}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:>6.0f}/{task.total:<6.0f}"),
-            TextColumn("{task.fields[figures]:<38}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=8),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             console=where,
         )
         self._tasks: dict[int, TaskID] = {}
