@@ -23,7 +23,7 @@ from dcis_node.model.preprocess import prepare_view
 from storage.findings import AnalysisKey
 
 # Raised whenever the code changes what an analysis gives, so that what is stored is not taken for current.
-METHOD_VERSION = 1
+METHOD_VERSION = 2
 
 
 class Predictor(Protocol):

@@ -20,8 +20,8 @@ from dcis_node.model.tiles import crop_origin, cut
 # Detector pixel where a view does not tell its own: the commonest one (Hologic, 0.07 mm).
 NOMINAL_SPACING_MM = 0.07
 
-# A given mark stands somewhere on the lesion, seldom on its centre of mass: an outlined component this near to it is
-# the marked one. Larger than any reader's imprecision, smaller than the distance of two separate lesions.
+# A given mark stands somewhere on the lesion, seldom on its centre of mass: what is outlined this near to it is the
+# marked lesion. Larger than any reader's imprecision, smaller than the distance of two separate lesions.
 MARK_REACH_MM = 10.0
 
 _Foreground = NDArray[np.float32]
@@ -214,7 +214,11 @@ def _place(foreground: _Foreground, origin: tuple[int, int], shape: tuple[int, .
 def outline_marked(
     foreground: _Foreground, settings: Localisation, *, mark: tuple[float, float], spacing_mm: tuple[float, float]
 ) -> tuple[NDArray[np.int32], tuple[Component, ...]]:
-    """Find the components of a foreground map that a mark means: those within reach of it, the nearest first.
+    """Outline what a mark means: all components within reach of it, as one lesion that is outlined in pieces.
+
+    The least number of calcifications is not asked for: it keeps false marks out of a sweep, and here somebody has said
+    that there is a lesion. On 34 held-out phantom views the pieces raised the overlap in 7, by 0.03 to 0.14, and lowered
+    it in none; reaching on from piece to piece did not (5 mm: 7 better, 2 worse).
 
     Parameters
     ----------
@@ -227,16 +231,42 @@ def outline_marked(
 
     Returns
     -------
-    (rows, columns) int32 labels, 0 = background, and the components; none if nothing outlined is near.
+    (rows, columns) int32 labels, 0 = background, and the one component; none if nothing outlined is near.
     """
-    labels, components = outline(foreground, settings, spacing_mm=spacing_mm)
-    distances = {}
-    for component in components:
-        rows, columns = np.nonzero(labels == component.label)
-        gaps = np.hypot((rows - mark[0]) * spacing_mm[0], (columns - mark[1]) * spacing_mm[1])
-        distances[component.label] = float(gaps.min())
-    near = [component for component in components if distances[component.label] <= MARK_REACH_MM]
-    return labels, tuple(sorted(near, key=lambda component: distances[component.label]))
+    labels, components = outline(foreground, replace(settings, min_calcifications=0), spacing_mm=spacing_mm)
+    near = [component for component in components if _gap_mm(labels, component, mark, spacing_mm) <= MARK_REACH_MM]
+    if not near:
+        return labels, ()
+    whole = _as_one(near)
+    for component in near:
+        rows, columns = slice(component.box[0], component.box[2]), slice(component.box[1], component.box[3])
+        labels[rows, columns][labels[rows, columns] == component.label] = whole.label
+    return labels, (whole,)
+
+
+def _gap_mm(
+    labels: NDArray[np.int32], component: Component, mark: tuple[float, float], spacing_mm: tuple[float, float]
+) -> float:
+    first_row, first_column, end_row, end_column = component.box
+    rows, columns = np.nonzero(labels[first_row:end_row, first_column:end_column] == component.label)
+    gaps = (rows + first_row - mark[0]) * spacing_mm[0], (columns + first_column - mark[1]) * spacing_mm[1]
+    return float(np.hypot(*gaps).min())
+
+
+def _as_one(pieces: list[Component]) -> Component:
+    """Give the pieces of a lesion as one component, under the first one's label."""
+    total = sum(piece.summed_probability for piece in pieces)
+    counts = [piece.calcifications for piece in pieces if piece.calcifications is not None]
+    boxes = list(zip(*(piece.box for piece in pieces), strict=True))
+    return Component(
+        label=pieces[0].label,
+        row=sum(piece.row * piece.summed_probability for piece in pieces) / total,
+        column=sum(piece.column * piece.summed_probability for piece in pieces) / total,
+        box=(min(boxes[0]), min(boxes[1]), max(boxes[2]), max(boxes[3])),
+        pixels=sum(piece.pixels for piece in pieces),
+        summed_probability=total,
+        calcifications=sum(counts) if counts else None,
+    )
 
 
 def _candidate(component: Component, grid: Grid) -> Candidate:

@@ -4,8 +4,8 @@ import torch
 
 from dcis_node.model import predict
 from dcis_node.model.evidence import LesionSource
-from dcis_node.model.localise import Localisation
-from dcis_node.model.predict import Ensemble
+from dcis_node.model.localise import Localisation, outline
+from dcis_node.model.predict import Ensemble, outline_marked
 from dcis_node.model.preprocess import Preprocessing
 
 CPU = torch.device("cpu")
@@ -147,3 +147,31 @@ def test_two_runs_give_equal_bits(make_bundle, image, breast):
     one, two = (Ensemble(bundle, CPU).predict_view(image, breast) for _ in range(2))
     assert one.fold_probabilities == two.fold_probabilities
     np.testing.assert_array_equal(one.mask, two.mask)
+
+
+def _pieces():
+    """Three dots of 8 x 8 pixels of 0.5 mm: two beside a mark at (50, 50), one 25 mm away."""
+    foreground = np.zeros((2, 120, 120), np.float32)
+    for row, column, probability in ((46, 36, 0.9), (46, 58, 0.6), (46, 102, 0.9)):
+        foreground[0, row : row + 8, column : column + 8] = probability
+    return foreground
+
+
+def test_all_pieces_within_reach_of_a_mark_are_one_lesion():
+    settings = Localisation(threshold=0.5, join_mm=1.0, min_area_mm2=1.0)
+    labels, (lesion,) = outline_marked(_pieces(), settings, mark=(50.0, 50.0), spacing_mm=(0.5, 0.5))
+    np.testing.assert_array_equal(labels == lesion.label, (_pieces()[0] > 0) & (np.arange(120) < 100))
+    assert (lesion.pixels, lesion.box) == (128, (46, 36, 54, 66))
+    assert (lesion.row, lesion.column) == pytest.approx((49.5, (0.9 * 39.5 + 0.6 * 61.5) / 1.5))
+    assert lesion.calcifications == 0
+
+
+def test_a_mark_asks_for_no_least_number_of_calcifications_but_a_sweep_does():
+    settings = Localisation(threshold=0.5, min_area_mm2=1.0, min_calcifications=3)
+    assert outline(_pieces(), settings, spacing_mm=(0.5, 0.5))[1] == ()
+    assert len(outline_marked(_pieces(), settings, mark=(50.0, 50.0), spacing_mm=(0.5, 0.5))[1]) == 1
+
+
+def test_nothing_within_reach_is_no_lesion():
+    settings = Localisation(threshold=0.5, min_area_mm2=1.0)
+    assert outline_marked(_pieces(), settings, mark=(5.0, 5.0), spacing_mm=(0.5, 0.5))[1] == ()

@@ -12,7 +12,7 @@ from training.commands.judging_bar import judging_bar
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    bundle: Annotated[str, typer.Option(help="Folder of the bundle; `demo` is the one shipped with the node.")],
     cohort: Annotated[Path, typer.Option(help="Folder of cohort.json.")],
     splits: Annotated[Path, typer.Option(help="splits.json of that cohort.")],
     out: Annotated[Path, typer.Option(help="Folder of the evaluation; one that was stopped goes on.")],
@@ -45,12 +45,13 @@ def evaluate(
     Refused: a bundle made from another cohort or other splits, test images that made the bundle, an edited file.
     """
     # torch, scipy and scikit-learn take seconds to load: not for --help.
+    from training.bundle_word import bundle_folder_of  # noqa: PLC0415
     from training.testing import EvaluationRequest, evaluate_bundle  # noqa: PLC0415
 
     where = console()
     with refusals(where), judging_bar(where) as bar:
         request = EvaluationRequest(
-            bundle=bundle,
+            bundle=bundle_folder_of(bundle),
             cohort=cohort,
             splits=splits,
             images=images,

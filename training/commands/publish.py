@@ -30,8 +30,8 @@ def publish(
     # torch takes seconds to load: not for --help.
     from dcis_node.model.device import choose_device  # noqa: PLC0415
     from dcis_node.model.predict import Ensemble  # noqa: PLC0415
+    from training.bundle_word import bundle_folder_of  # noqa: PLC0415
     from training.promotion.gates import registry_with  # noqa: PLC0415
-    from training.promotion.publish import bundle_folder_of  # noqa: PLC0415
     from training.promotion.publish import publish as put  # noqa: PLC0415
     from training.promotion.smoke import smoke_exam  # noqa: PLC0415
 

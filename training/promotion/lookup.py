@@ -1,28 +1,35 @@
 """Which bundle of the registry a user means, and which one speaks now."""
 
 from dcis_node.errors import TrainingError
-from dcis_node.model.bundle import demo_bundle_folder
-from dcis_node.model.manifest import MANIFEST_NAME, manifest_sha256, parse_manifest
 from storage.registry import Registry
+from training.bundle_word import sha256_in, shipped_sha256
 
 # Fewer digits are too easily another bundle's.
 LEAST_DIGITS = 6
 
 
-def find_bundle(registry: Registry, digits: str) -> str:
-    """Give the SHA-256 of the published bundle that begins with these digits.
+def find_bundle(registry: Registry, word: str) -> str:
+    """Give the SHA-256 of the published bundle that a user means.
+
+    Parameters
+    ----------
+    word
+        The first digits of its hash, the folder that it was published from, or `demo` for the shipped one.
 
     Raises
     ------
     TrainingError
-        None does, or several do, or there are too few digits.
+        It is not published, or the digits are too few, or those of several.
+    BundleError
+        The folder's manifest cannot be read.
     """
     known = [bundle.sha256 for bundle in registry.listed()]
+    digits = sha256_in(word) or word
     found = [sha256 for sha256 in known if sha256.startswith(digits.lower())]
     if len(digits) >= LEAST_DIGITS and len(found) == 1:
         return found[0]
     listed = ", ".join(sha256[:12] for sha256 in known) or "none"
-    msg = f"{digits!r} names no single bundle of the registry; give at least {LEAST_DIGITS} digits of one of: {listed}"
+    msg = f"{word!r} names no single bundle of the registry; give at least {LEAST_DIGITS} digits of one of: {listed}"
     raise TrainingError(msg)
 
 
@@ -30,8 +37,3 @@ def speaking_bundle(registry: Registry) -> str:
     """Give the bundle that a node with this registry uses: the active one, else the shipped one."""
     active = registry.active()
     return shipped_sha256() if active is None else active.sha256
-
-
-def shipped_sha256() -> str:
-    """Give the hash of the bundle that is shipped with the node."""
-    return manifest_sha256(parse_manifest((demo_bundle_folder() / MANIFEST_NAME).read_bytes()))

@@ -7,10 +7,10 @@ from dcis_node.errors import TrainingError
 from dcis_node.model.bundle import Bundle, load_bundle
 from storage.activation import Active
 from storage.registry import Registry
+from training.bundle_word import shipped_sha256
 from training.promotion.compare import comparison_name
 from training.promotion.comparison import Json, read_comparison
 from training.promotion.gates import Gates, gates_sha256, parse_gates
-from training.promotion.lookup import shipped_sha256
 from training.promotion.publish import SMOKE_NAME, evaluation_name, evaluations_of
 from training.promotion.smoke import smoke_deviation
 from training.promotion.verdict import Verdict, verdicts

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcis_node.errors import TrainingError
-from dcis_node.model.bundle import Bundle, demo_bundle_folder, load_bundle
+from dcis_node.model.bundle import Bundle, load_bundle
 from dcis_node.model.manifest import MANIFEST_NAME
 from storage.registry import Registry
 from training.evaluation import EVALUATION_NAME, Evaluation, read_evaluation
 from training.promotion.smoke import Json
 
 SMOKE_NAME = "smoke.json"
-# The word for the bundle that is shipped with the node.
-DEMO = "demo"
 
 
 @dataclass(frozen=True)
@@ -24,11 +22,6 @@ class PublishedBundle:
     bundle: Bundle
     new: bool
     notes: tuple[str, ...]
-
-
-def bundle_folder_of(word: str) -> Path:
-    """Give the folder that a user means: `demo` is the shipped bundle."""
-    return demo_bundle_folder() if word == DEMO else Path(word)
 
 
 def publish(

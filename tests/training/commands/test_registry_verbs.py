@@ -40,8 +40,7 @@ def test_the_whole_way_from_a_bundle_to_the_switch_and_back(tmp_path, typed, mon
     for seed, (folder, noise) in enumerate(((shipped, 0.3), (better, 0.15))):
         bundle = tiny_bundle(folder, seed)
         written(evaluation_of(bundle, judged_views(noise=noise, seed=seed)), tmp_path / f"{folder.name}-e")
-    for module in ("lookup", "publish"):
-        monkeypatch.setattr(f"training.promotion.{module}.demo_bundle_folder", lambda: shipped)
+    monkeypatch.setattr("training.bundle_word.demo_bundle_folder", lambda: shipped)
     old, new = load_bundle(shipped).sha256, load_bundle(better).sha256
 
     code, said, warned = typed("publish", better, "--evaluation", tmp_path / "better-e", "--device", "cpu")
@@ -78,8 +77,7 @@ def test_the_whole_way_from_a_bundle_to_the_switch_and_back(tmp_path, typed, mon
 
 def test_a_bundle_that_fails_a_gate_is_told_which_and_stays_where_it_is(tmp_path, typed, monkeypatch):
     bundles = {name: tiny_bundle(tmp_path / name, seed) for seed, name in enumerate(("shipped", "worse"))}
-    for module in ("lookup", "publish"):
-        monkeypatch.setattr(f"training.promotion.{module}.demo_bundle_folder", lambda: tmp_path / "shipped")
+    monkeypatch.setattr("training.bundle_word.demo_bundle_folder", lambda: tmp_path / "shipped")
     for noise, (name, bundle) in zip((0.15, 0.9), bundles.items(), strict=True):
         written(evaluation_of(bundle, judged_views(noise=noise, miss=noise / 3)), tmp_path / f"{name}-e")
         typed("publish", tmp_path / name, "--evaluation", tmp_path / f"{name}-e", "--device", "cpu")

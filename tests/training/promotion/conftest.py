@@ -53,8 +53,7 @@ def bundles(bundle_folders: Path) -> dict[str, Bundle]:
 @pytest.fixture
 def shipped(bundle_folders: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let the node be shipped with a tiny bundle."""
-    for module in ("lookup", "publish"):
-        monkeypatch.setattr(f"training.promotion.{module}.demo_bundle_folder", lambda: bundle_folders / "shipped")
+    monkeypatch.setattr("training.bundle_word.demo_bundle_folder", lambda: bundle_folders / "shipped")
     return bundle_folders / "shipped"
 
 

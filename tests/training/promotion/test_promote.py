@@ -7,12 +7,13 @@ import pytest
 from dcis_node.errors import BundleError, StorageError, TrainingError
 from tests.training.promotion.conftest import NOW
 from tests.training.promotion.judged import OTHER_TEST_SET, of_bundle, written
+from training.bundle_word import bundle_folder_of
 from training.promotion.compare import compare_bundles, default_champion
 from training.promotion.describe import describe, list_registry
 from training.promotion.gates import registry_with
 from training.promotion.lookup import find_bundle, speaking_bundle
 from training.promotion.promote import judge, promote
-from training.promotion.publish import bundle_folder_of, evaluations_of, publish
+from training.promotion.publish import evaluations_of, publish
 
 
 def smoke(bundle):
@@ -209,8 +210,11 @@ class TestComparing:
 
 
 class TestLooking:
-    def test_a_bundle_is_found_by_its_first_digits(self, registry, put, good):
+    def test_a_bundle_is_found_by_its_first_digits_and_by_its_folder(self, registry, put, good, bundle_folders):
         sha256 = put("better", good)
+        assert find_bundle(registry, str(bundle_folders / "better")) == sha256
+        with pytest.raises(TrainingError, match="worse"):
+            find_bundle(registry, str(bundle_folders / "worse"))
         assert find_bundle(registry, sha256) == find_bundle(registry, sha256[:6].upper()) == sha256
         for digits in (sha256[:5], "0" * 12, ""):
             with pytest.raises(TrainingError, match=sha256[:12]):
