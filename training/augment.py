@@ -4,11 +4,8 @@ Cancer Imaging 2024, 24:48, "Data pre-processing and augmentation".
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -70,23 +67,3 @@ def draw(augmentation: Augmentation, rng: Generator, *, displays: int) -> Drawn:
         noise_seed=int(rng.integers(2**32)),
         display=int(rng.integers(displays)) if augmentation.draw_display else None,
     )
-
-
-def vary(image: NDArray[np.float32], drawn: Drawn, *, averaged: float = 1.0) -> NDArray[np.float32]:
-    """Apply flip, gamma and noise to a (rows, columns) float32 crop in [0, 1].
-
-    `averaged` is the side of the square of stored pixels that each input pixel stands for: the noise is that of
-    stored pixels, and averaging n * n of them divides its deviation by n.
-    """
-    varied = image[:, ::-1] if drawn.flip else image
-    if drawn.gamma != 1.0:
-        varied = varied**drawn.gamma
-    if drawn.noise > 0.0:
-        field = np.random.default_rng(drawn.noise_seed).standard_normal(varied.shape, np.float32)
-        varied = varied * (1.0 + np.float32(drawn.noise / averaged) * field)
-    return np.asarray(np.clip(varied, 0.0, 1.0), np.float32)
-
-
-def vary_labels(labels: NDArray[Any], drawn: Drawn) -> NDArray[Any]:
-    """Apply to a (rows, columns) label map what moves pixels: the flip."""
-    return labels[:, ::-1] if drawn.flip else labels

@@ -8,15 +8,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from dcis_node.errors import TrainingError
 from dcis_node.model.bundle import Bundle
 from training.cohort import Cohort
-from training.demo_card import model_card
 from training.evaluation import Evaluation
 from training.report import paper
 from training.report.facts import identity
 from training.report.limits import limits
 from training.report.numbers import number
 from training.report.summary import localisation_table, npv_sentence, oracle_sentence, subgroup_table, summary_table
-
-__all__ = ["evaluation_card", "model_card"]
 
 _USE = (
     "Research on whether a mammogram tells low-risk from high-risk DCIS in women with biopsy-proven DCIS who may join "

@@ -1,7 +1,7 @@
 """Stored slices become the network's input on the device, a batch at a time: display, average, vary.
 
-The same values as `dcis_node.model.preprocess` and `training.augment` give, up to rounding; noise has its own field,
-because a device draws its own random numbers.
+Display and average give the values of `dcis_node.model.preprocess`, up to rounding. The noise of a crop depends on its
+seed and on the kind of device: each draws its own random numbers.
 """
 
 from collections.abc import Sequence
@@ -90,7 +90,11 @@ def highest_labels(labels: Tensor, placed: Sequence[tuple[Placed, Placed]]) -> T
 
 
 def vary_crops(images: Tensor, drawn: Sequence[Drawn], averaged: Sequence[float]) -> Tensor:
-    """Apply flip, gamma and noise to (n, size, size) float32 crops, as `training.augment.vary` does to one."""
+    """Apply flip, gamma and noise to (n, size, size) float32 crops in [0, 1].
+
+    `averaged` is the side of the square of stored pixels that an input pixel of each crop stands for: the noise is
+    that of stored pixels, and averaging n * n of them divides its deviation by n.
+    """
     images = _flip(images, drawn)
     if any(crop.gamma != 1.0 for crop in drawn):
         images = images.pow(_column([crop.gamma for crop in drawn], images.device))

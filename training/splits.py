@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.model_selection import StratifiedShuffleSplit
 
 from dcis_node.errors import TrainingError
 from training.cohort import Cohort, digest
@@ -301,36 +300,6 @@ def _read(path: Path) -> Splits:
         return Splits(**{**listed, **tuples, "sha256": told})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrainingError(f"no readable splits at {path}: {type(error).__name__}") from error
-
-
-def repeated_folds(
-    labels: Mapping[str, int], *, folds: int = 5, seed: int, validation_share: float = 0.2
-) -> tuple[Fold, ...]:
-    """Draw repeated random 80/20 splits of the training patients, as the paper ("five folds").
-
-    Parameters
-    ----------
-    labels
-        Patient -> label to stratify by. A patient has all views on one side by construction.
-    seed
-        Equal seeds give equal folds, whatever the order of the mapping.
-
-    Raises
-    ------
-    TrainingError
-        If a label has fewer than two patients, so that it cannot stand on both sides.
-    """
-    patients = sorted(labels)
-    values = [labels[patient] for patient in patients]
-    for value in sorted(set(values)):
-        if values.count(value) < 2:
-            msg = f"label {value} has {values.count(value)} patient, at least 2 are needed to split"
-            raise TrainingError(msg)
-    splitter = StratifiedShuffleSplit(n_splits=folds, test_size=validation_share, random_state=seed)
-    return tuple(
-        Fold(tuple(patients[i] for i in training), tuple(patients[i] for i in validation))
-        for training, validation in splitter.split(patients, values)
-    )
 
 
 def refuse_overlap(groups: Mapping[str, Sequence[str]]) -> None:

@@ -8,12 +8,8 @@ import torch
 
 from dcis_node.mammogram.curves import Window
 from dcis_node.mammogram.display import DisplayTransform
-from dcis_node.model.network import NetworkConfig
-from dcis_node.model.preprocess import Preprocessing
-from training.augment import Augmentation
 from training.cohort import CohortView
 from training.crops import CropStore, CropWriter, open_store
-from training.plan import FitPlan, Stage
 
 TRANSFORMS = (
     DisplayTransform("window_1", Window(center=2000.0, width=3000.0)),
@@ -57,18 +53,3 @@ def store(tmp_path: Path) -> CropStore:
             row = CohortView(f"n{number}", "R", "CC", 0, upstaged=False)
             writer.add(row, *crude_region(rng, 0), transforms=TRANSFORMS[:1], spacing_mm=0.07)
     return open_store(tmp_path / "store")
-
-
-@pytest.fixture
-def plan() -> FitPlan:
-    return FitPlan(
-        network=NetworkConfig(width=4, depth=2, norm="batch", dropout=0.0, segmentation_classes=3),
-        preprocessing=Preprocessing(input_spacing_mm=0.14, crop_px=32, tile_px=32, overlap_px=8),
-        augmentation=Augmentation(shift_mm=0.5, noise=0.01),
-        train_crop_px=32,
-        pretraining=(Stage(steps=60, batch=8, learning_rate=1e-2, warm_up=5),),
-        segmentation=Stage(steps=5, batch=4, learning_rate=1e-3, warm_up=1),
-        joint=Stage(steps=70, batch=8, learning_rate=1e-2, warm_up=5, negative_share=0.1, classification_weight=2.0),
-        restart=Stage(steps=3, batch=4, learning_rate=1e-3, warm_up=1, classification_weight=2.0),
-        topk_fraction=0.2,
-    )

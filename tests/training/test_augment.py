@@ -3,14 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.augment import NONE, Augmentation, Drawn, draw, vary, vary_labels
-
-PLAIN = Drawn((0.0, 0.0), flip=False, gamma=1.0, noise=0.0, noise_seed=0, display=None)
-
-
-@pytest.fixture
-def image():
-    return np.random.default_rng(1).random((12, 10)).astype(np.float32)
+from training.augment import NONE, Augmentation, draw
 
 
 def test_the_defaults_are_the_papers():
@@ -36,36 +29,7 @@ def test_every_display_transform_and_both_sides_are_drawn():
     assert {d.flip for d in drawn} == {False, True}
 
 
-def test_without_augmentation_nothing_varies(image):
+def test_without_augmentation_nothing_varies():
     drawn = draw(NONE, np.random.default_rng(5), displays=3)
-    assert drawn.display is None
-    assert drawn.shift_mm == (0.0, 0.0)
-    np.testing.assert_array_equal(vary(image, drawn), image)
-
-
-def test_applying_twice_gives_the_same_crop(image):
-    drawn = draw(Augmentation(), np.random.default_rng(5), displays=1)
-    np.testing.assert_array_equal(vary(image, drawn), vary(image, drawn))
-
-
-def test_image_and_labels_are_flipped_together(image):
-    drawn = Drawn((0.0, 0.0), flip=True, gamma=1.0, noise=0.0, noise_seed=0, display=None)
-    np.testing.assert_array_equal(vary(image, drawn), image[:, ::-1])
-    np.testing.assert_array_equal(vary_labels(image, drawn), image[:, ::-1])
-
-
-def test_noise_is_a_share_of_the_pixel_and_averages_out_over_larger_pixels():
-    grey = np.full((400, 400), 0.5, np.float32)
-    drawn = Drawn((0.0, 0.0), flip=False, gamma=1.0, noise=0.04, noise_seed=3, display=None)
-    assert vary(grey, drawn).std() == pytest.approx(0.02, rel=0.02)
-    assert vary(grey, drawn, averaged=2.0).std() == pytest.approx(0.01, rel=0.02)
-    assert vary(np.zeros_like(grey), drawn).max() == 0.0
-
-
-@given(st.integers(0, 10**6))
-def test_a_varied_crop_stays_in_the_display_range(seed):
-    image = np.random.default_rng(seed).random((6, 6)).astype(np.float32)
-    varied = vary(image, draw(Augmentation(), np.random.default_rng(seed), displays=1))
-    assert varied.dtype == np.float32
-    assert varied.min() >= 0.0
-    assert varied.max() <= 1.0
+    assert (drawn.display, drawn.shift_mm, drawn.flip) == (None, (0.0, 0.0), False)
+    assert (drawn.gamma, drawn.noise) == (1.0, 0.0)
