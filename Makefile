@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test install lint clean
+.PHONY: demo walk test install lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("dcis-node needs Python >= 3.11, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -16,6 +16,13 @@ install: $(STAMP)
 
 demo: install
 	$(BIN)/dcis-node demo $(ARGS)
+
+# The walk of docs/retraining.md, as it stands there: 60 synthetic patients from images to a promoted bundle.
+WALK := walk
+walk: install
+	test ! -e $(WALK) || { echo "$(WALK) exists: delete it, or name another with WALK=..."; exit 1; }
+	mkdir $(WALK)
+	cd $(WALK) && sed -n '/^```sh walk/,/^```$$/{/^```/d;p}' ../docs/retraining.md | PATH="$(CURDIR)/$(BIN):$$PATH" bash -ex
 
 lint: install
 	$(BIN)/ruff check .
@@ -30,4 +37,4 @@ test: lint
 	$(BIN)/coverage report --include='dcis_node/receive/*,dcis_node/deliver/*,storage/*' --fail-under=95
 
 clean:
-	rm -rf $(VENV) data demo-out build dist *.egg-info
+	rm -rf $(VENV) data demo-out walk build dist *.egg-info
