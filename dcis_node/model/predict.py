@@ -217,8 +217,8 @@ def outline_marked(
     """Outline what a mark means: all components within reach of it, as one lesion that is outlined in pieces.
 
     The least number of calcifications is not asked for: it keeps false marks out of a sweep, and here somebody has said
-    that there is a lesion. On 34 held-out phantom views the pieces raised the overlap in 7, by 0.03 to 0.14, and lowered
-    it in none; reaching on from piece to piece did not (5 mm: 7 better, 2 worse).
+    that there is a lesion. On 53 phantom views that trained nothing (demo bundle 0.1.0) the mean overlap rose from
+    0.727 to 0.757, in 10 views and down in none; going on from piece to piece by 5 mm lowered it in 2.
 
     Parameters
     ----------

@@ -95,10 +95,15 @@ def test_a_mark_where_nothing_is_outlined_gives_a_probability_and_no_outline(ens
     assert seen.probability is not None
 
 
-def test_the_marked_component_comes_first_even_if_another_ranks_higher(ensemble, image, breast):
+def test_a_mark_means_the_pieces_round_it_not_what_ranks_higher_elsewhere(ensemble, image, breast):
     image[130:170, 100:150] = 0.8
-    seen = ensemble.predict_view(image, breast, given=(72.0, 110.0))
-    assert seen.candidates[0].box == (40, 100, 70, 120)
+    image[40:70, 128:134] = 0.7
+    seen = ensemble.predict_view(image, breast, given=(45.0, 110.0), spacing_mm=(0.14, 0.14))
+    (lesion,) = seen.candidates
+    assert lesion.box == (40, 100, 70, 134)
+    expected = np.zeros(image.shape, np.bool_)
+    expected[40:70, 100:120] = expected[40:70, 128:134] = True
+    np.testing.assert_array_equal(seen.mask, expected)
 
 
 def test_a_view_without_a_lesion_says_so(ensemble, breast):
