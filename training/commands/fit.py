@@ -1,5 +1,6 @@
 """`dcis-train fit`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,10 @@ def fit(
     compiled: Annotated[bool | None, _COMPILE] = None,
     quiet: Annotated[bool, _QUIET] = False,  # noqa: FBT002
 ) -> None:
-    """Fit one fold, some, or all; goes on where it stopped, to the same result. RESEARCH USE ONLY."""
+    """Fit one fold, some, or all; goes on where it stopped, to the same result. RESEARCH USE ONLY.
+
+    Several GPUs fit one fold with: torchrun --nproc-per-node 2 --no-python -- dcis-train fit ...
+    """
     # torch and scikit-learn take seconds, which `--help` need not wait for.
     from training.claim import FitRequest  # noqa: PLC0415
     from training.commands.fit_bars import FitBars  # noqa: PLC0415
@@ -73,7 +77,8 @@ def fit(
             device=device,
             compiled=compiled,
         )
-        if quiet:
+        # Of the processes that torchrun starts one tells.
+        if quiet or os.environ.get("RANK", "0") != "0":
             fit_request(request)
             return
         with FitBars(where) as bars:
