@@ -21,7 +21,7 @@ from dcis_node.model.tiles import crop_origin
 from dcis_node.phantom.dicom import exam_datasets
 from dcis_node.phantom.exam import PhantomExam, generate_view, truth_of
 from dcis_node.phantom.patient import Patient, generate_patient
-from training.augment import draw, vary, vary_labels
+from training.augment import Drawn, draw
 from training.cohort import Cohort, CohortView, write_cohort
 from training.images_dicom import pixels_digest
 from training.judging import middle_of
@@ -98,9 +98,15 @@ class PlainCrops(Dataset):
         centre = tuple(place + shift / spacing for place, shift in zip(middle, drawn.shift_mm, strict=True))
         top, left = crop_origin(centre, side, shown.shape, border="inside")
         window = slice(top, top + side), slice(left, left + side)
-        image = vary(average(np.ascontiguousarray(shown[window]), (size, size)), drawn, averaged=side / size)
-        reduced = vary_labels(highest(labels[window], (size, size)), drawn)
+        image = _vary(average(np.ascontiguousarray(shown[window]), (size, size)), drawn, averaged=side / size)
+        reduced = highest(labels[window], (size, size))[:, :: -1 if drawn.flip else 1]
         return torch.from_numpy(image.copy())[None], torch.from_numpy(reduced.astype(np.int64)), int(row.grade > 2)
+
+
+def _vary(image: np.ndarray, drawn: Drawn, *, averaged: float) -> np.ndarray:
+    varied = image[:, :: -1 if drawn.flip else 1] ** drawn.gamma
+    field = np.random.default_rng(drawn.noise_seed).standard_normal(varied.shape, np.float32)
+    return np.clip(varied * (1.0 + np.float32(drawn.noise / averaged) * field), 0.0, 1.0)
 
 
 def plain_loader(cohort: Cohort, recipe: Recipe, *, batch: int, steps: int, workers: int) -> DataLoader:
