@@ -265,7 +265,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2, help="of the plain way's DataLoader")
     parser.add_argument("--patients", type=int, default=6, help="synthetic, two views each")
-    parser.add_argument("--files", choices=SYNTAXES, default="jpeg-lossless", help="how the plain way's DICOM is stored")
+    parser.add_argument(
+        "--files", choices=SYNTAXES, default="jpeg-lossless", help="how the plain way's DICOM is stored"
+    )
     parser.add_argument("--warm-up", type=int, default=2, help="steps before the clock")
     parser.add_argument("--steps", type=int, default=6, help="per repeat")
     parser.add_argument("--repeats", type=int, default=3)
