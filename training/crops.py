@@ -109,21 +109,14 @@ class CropStore:
         first, end = self.regions[index].displays
         return end - first
 
-    def show(
-        self, index: int, window: tuple[slice, slice], preprocessing: Preprocessing, *, display: int | None = None
-    ) -> NDArray[np.float32]:
-        """Give a slice of a region as `prepare_view` shows it: float32 in [0, 1], not yet averaged.
+    def table(self, index: int, preprocessing: Preprocessing, *, display: int | None = None) -> NDArray[np.float32]:
+        """Give the (values,) float32 grey in [0, 1] of every stored value of a region, as `prepare_view` shows it.
 
         Parameters
         ----------
         display
             Which display transform; None follows the bundle's rule.
         """
-        shown: NDArray[np.float32] = self.table(index, preprocessing, display=display)[self.stored(index)[window]]
-        return shown
-
-    def table(self, index: int, preprocessing: Preprocessing, *, display: int | None = None) -> NDArray[np.float32]:
-        """Give the (values,) float32 grey of every stored value of a region; `display` as in `show`."""
         region = self.regions[index]
         first, end = region.displays
         if display is not None:

@@ -7,9 +7,11 @@ from dcis_node.mammogram.display import DisplayTransform
 from dcis_node.model.preprocess import Preprocessing, input_grid, prepare_view
 from tests.training.conftest import TRANSFORMS
 from training.cohort import CohortView
-from training.crops import CropWriter, display_table, join_stores, open_store
+from training.crops import CropStore, CropWriter, display_table, join_stores, open_store
 
-WHOLE = (slice(None), slice(None))
+
+def shown(store: CropStore, index: int, preprocessing: Preprocessing, *, display: int | None = None) -> np.ndarray:
+    return store.table(index, preprocessing, display=display)[store.stored(index)]
 
 
 @pytest.mark.parametrize("rule", ["first", "mean"])
@@ -19,14 +21,14 @@ def test_training_and_node_see_one_array(store, rule):
     for index in (0, 5, 18):
         transforms = TRANSFORMS[: store.displays(index)]
         expected = prepare_view(np.asarray(store.stored(index)), transforms, preprocessing)
-        np.testing.assert_allclose(store.show(index, WHOLE, preprocessing), expected, rtol=1e-6)
+        np.testing.assert_allclose(shown(store, index, preprocessing), expected, rtol=1e-6)
 
 
 def test_a_drawn_display_is_that_of_prepare_view(store):
     for display in range(2):
-        shown = store.show(3, WHOLE, Preprocessing(), display=display)
+        drawn = shown(store, 3, Preprocessing(), display=display)
         expected = prepare_view(np.asarray(store.stored(3)), TRANSFORMS, Preprocessing(), transform_index=display)
-        np.testing.assert_array_equal(shown, expected)
+        np.testing.assert_array_equal(drawn, expected)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +97,8 @@ def test_joined_stores_hold_all_regions_and_each_table_once(tmp_path, store):
         place = index if index < count else index - count if index < count + 2 else index - count - 2
         np.testing.assert_array_equal(joined.stored(index), source.stored(place))
         np.testing.assert_array_equal(joined.labels(index), source.labels(place))
-        expected = source.show(place, WHOLE, Preprocessing())
-        np.testing.assert_array_equal(joined.show(index, WHOLE, Preprocessing()), expected)
+        expected = shown(source, place, Preprocessing())
+        np.testing.assert_array_equal(shown(joined, index, Preprocessing()), expected)
     # Two of the first store (its negatives use the first alone), the long table, and the pair at its new length.
     assert len(joined.tables) == len({table.tobytes() for table in joined.tables}) + 1
 
