@@ -9,6 +9,15 @@ def test_the_shipped_gates_can_be_used(name):
     assert parse_gates(gates_text(name)).subgroup_patients == 20
 
 
+def test_the_gates_of_the_demonstration_refuse_no_figure_however_bad():
+    gates = parse_gates(gates_text("demonstration"))
+    falls = (gates.auc_margin, gates.auc_found_margin, gates.subgroup_fall_most, gates.hit_rate_fall_most)
+    assert falls == (1.0,) * 4
+    bounds = gates.absolute
+    least = (bounds.auc_least, bounds.auc_found_least, bounds.hit_rate_least, bounds.subgroup_auc_least)
+    assert (gates.npv_least, gates.ece_most, *least) == (0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+
+
 def test_the_default_gates_need_a_champion_and_the_demonstration_says_that_it_means_nothing():
     assert not parse_gates(gates_text("default")).absolute.allowed
     assert b"say nothing about a model" in gates_text("demonstration")
