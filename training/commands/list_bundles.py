@@ -23,11 +23,12 @@ def list_bundles(registry: RegistryOption, as_json: JsonOption = False) -> None:
         typer.echo(json.dumps({"bundles": rows}, indent=1))
         return
     table = Table(title=f"Bundles ({RESEARCH_USE})", title_justify="left", header_style="bold", pad_edge=False)
-    for column in ("bundle", "name", "version", "scenario", "published", "evaluations", "compared with", "active"):
-        table.add_column(column, overflow="fold")
+    # The name of a bundle made from phantoms holds the word synthetic.
+    for column in ("bundle", "model", "scenario", "published", "compared with, active"):
+        table.add_column(column, overflow="fold", no_wrap=column != "model")
     for row in rows:
-        told = (row["sha256"][:12], row["name"] + (" SYNTHETIC" if row["synthetic"] else ""), row["version"])
-        compared = ", ".join(row["compared_with"]) or "-"
-        active = "active" if row["active"] else ""
-        table.add_row(*told, row["scenario"], row["since"], str(row["evaluations"]), compared, active)
+        compared = (", ".join(row["compared_with"]) or "-") + (" (active)" if row["active"] else "")
+        table.add_row(
+            row["sha256"][:12], f"{row['name']} {row['version']}", row["scenario"], row["since"][:10], compared
+        )
     Console().print(table)
