@@ -7,11 +7,12 @@ names that hash. No row holds a hospital's number, name or date.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from dcis_node.errors import TrainingError
+from training.files import write_json
 
 Scenario = Literal["grade", "upstage"]
 SCENARIOS: tuple[Scenario, ...] = ("grade", "upstage")
@@ -197,11 +198,7 @@ def write_cohort(
         "flow": [asdict(step) for step in flow],
         "source": source or {},
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    listed = {**content, "images": str(images.resolve()), "sha256": digest(content)}
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(listed, indent=1, allow_nan=False) + "\n", encoding="ascii")
-    part.replace(path)
+    write_json(path, {**content, "images": str(images.resolve()), "sha256": digest(content)})
     return read_cohort(folder)
 
 
@@ -284,6 +281,3 @@ def patient_labels(views: Sequence[CohortView], scenario: str) -> dict[str, int]
             msg = f"patient {view.patient} has two labels"
             raise TrainingError(msg)
     return labels
-
-
-ROW_FIELDS = tuple(field.name for field in fields(CohortView))

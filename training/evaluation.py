@@ -8,6 +8,7 @@ from typing import Any
 
 from dcis_node.errors import TrainingError
 from training.cohort import digest
+from training.files import write_json
 
 EVALUATION_NAME = "evaluation.json"
 EVALUATION_FORMAT = "dcis-evaluation/1"
@@ -123,11 +124,7 @@ class Evaluation:
 def write_evaluation(path: Path, evaluation: Evaluation) -> Evaluation:
     """Write an evaluation, whole or not at all, and read it back."""
     content = _content(evaluation)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    listed = {**content, "sha256": digest(content)}
-    part.write_text(json.dumps(listed, indent=1, allow_nan=False) + "\n", encoding="ascii")
-    part.replace(path)
+    write_json(path, {**content, "sha256": digest(content)})
     return read_evaluation(path)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from dcis_node.errors import TrainingError
 from training.cohort import Cohort, digest
+from training.files import write_json
 from training.stratify import Pathology, deal, draw_share, patient_pathology, strata
 
 SPLITS_FORMAT = "dcis-splits/1"
@@ -162,11 +163,8 @@ def write_splits(path: Path, splits: Splits) -> Splits:
     if path.exists():
         raise TrainingError(f"{path} exists already; splits are never changed, name another file")
     content = _content(splits)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
     listed = {**content, "sha256": digest(content)}
-    part.write_text(json.dumps(listed, indent=1, allow_nan=False) + "\n", encoding="ascii")
-    part.replace(path)
+    write_json(path, listed)
     return replace(splits, sha256=listed["sha256"])
 
 
