@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from dcis_node.mammogram.facts import ImageKind, Laterality, MammogramHeader, Reason
 from dcis_node.model.evidence import BreastDecision, Candidate, Decision, LesionSource, Risk, ViewPrediction
-from dcis_node.results.answer import Equipment, ExamAnswer, ModelIdentity, SourceImage
+from dcis_node.results.answer import Equipment, ExamAnswer, ModelIdentity, SourceImage, ViewPicture
 from dcis_node.results.exam_results import build_results
 from dcis_node.results.identity import stand_in
 
@@ -62,7 +62,8 @@ def view(number: int) -> SourceImage:
     candidate = Candidate(2000.0, 1100.0, (1800, 900, 2200, 1300), int(mask.sum()), 1000.0, 0.8, 30)
     folds = (0.5, 0.55, 0.6, 0.65, 0.7)
     prediction = ViewPrediction(LesionSource.FOUND, 0.6, folds, (2000.0, 1100.0), (candidate,), mask)
-    return SourceImage(header, ds, Reason.ELIGIBLE, "", prediction)
+    grey = np.linspace(0, 255, 1000 * 812, dtype=np.uint8).reshape(1000, 812)
+    return SourceImage(header, ds, Reason.ELIGIBLE, "", prediction, picture=ViewPicture(grey, mirrored=False))
 
 
 def exam() -> ExamAnswer:

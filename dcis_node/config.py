@@ -153,6 +153,8 @@ class DestinationSettings(Settings):
     port: Annotated[int, Field(ge=1, le=65535)]
     aet: AETitle
     calling_aet: AETitle | None = None
+    profile: Literal["generic", "ohif", "mammo-workstation", "archive"] = "generic"
+    measurement_report: Literal["comprehensive-3d", "comprehensive"] = "comprehensive-3d"
 
 
 class DeliverSettings(Settings):

@@ -31,19 +31,22 @@ class StoredAnalysis:
         Plain JSON values.
     mask_sha256
         The file with the outline, or "" where nothing was outlined.
+    picture_sha256
+        The file with the small picture of the view, or "" where none was kept.
     seconds
         How long it took.
     """
 
     prediction: dict[str, Any]
     mask_sha256: str
+    picture_sha256: str
     seconds: float
 
 
 def find_analysis(session: Session, key: AnalysisKey) -> StoredAnalysis | None:
     """Look up a finished analysis."""
     row = session.scalars(select(ViewAnalysis).where(_keyed(key))).first()
-    return None if row is None else StoredAnalysis(row.prediction, row.mask_sha256, row.seconds)
+    return None if row is None else StoredAnalysis(row.prediction, row.mask_sha256, row.picture_sha256, row.seconds)
 
 
 def finish_view(db: Database, claim: ViewClaim, key: AnalysisKey, analysis: StoredAnalysis, *, now: float) -> bool:
@@ -68,6 +71,7 @@ def finish_view(db: Database, claim: ViewClaim, key: AnalysisKey, analysis: Stor
                     settings_sha256=key.settings_sha256,
                     prediction=analysis.prediction,
                     mask_sha256=analysis.mask_sha256,
+                    picture_sha256=analysis.picture_sha256,
                     seconds=analysis.seconds,
                     analysed_at=now,
                 )

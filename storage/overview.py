@@ -185,6 +185,7 @@ def _trace_result(session: Session, result: Result) -> dict[str, Any]:
     return {
         "sop_instance_uid": result.sop_instance_uid,
         "sop_class_uid": result.sop_class_uid,
+        "kind": result.kind,
         "modality": result.modality,
         "sha256": result.sha256,
         "deliveries": [_trace_parcel(session, parcel) for parcel in parcels],

@@ -1,6 +1,6 @@
 """The answer to an exam: report, result objects and their deliveries in one transaction with the exam's state."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -24,8 +24,9 @@ class Saved(StrEnum):
 
 @dataclass(frozen=True)
 class NewResult:
-    """One result object whose bytes lie in the files under `sha256`."""
+    """One result object whose bytes lie in the files under `sha256`; `kind` as in `storage.schema.Result`."""
 
+    kind: str
     sop_instance_uid: str
     sop_class_uid: str
     study_instance_uid: str
@@ -37,7 +38,13 @@ class NewResult:
 
 @dataclass(frozen=True)
 class NewReport:
-    """One version of an exam's answer, as plain values (see `storage.schema.Report`)."""
+    """One version of an exam's answer, as plain values (see `storage.schema.Report`).
+
+    Parameters
+    ----------
+    deliveries
+        For each destination the kinds of results that go there.
+    """
 
     version: int
     inputs_sha256: str
@@ -46,6 +53,7 @@ class NewReport:
     views: list[dict[str, Any]]
     made_at: float
     results: tuple[NewResult, ...]
+    deliveries: Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ def last_report(session: Session, exam_id: int) -> EarlierReport | None:
     )
 
 
-def save_report(db: Database, claim: ExamClaim, report: NewReport, *, destinations: Sequence[str]) -> Saved:
+def save_report(db: Database, claim: ExamClaim, report: NewReport) -> Saved:
     """Store a report with its results and put them into the outbox; the exam is `reported` then.
 
     All of it happens or nothing does. Nothing is written if the lease was lost, as it is when an image came meanwhile.
@@ -93,7 +101,8 @@ def save_report(db: Database, claim: ExamClaim, report: NewReport, *, destinatio
         rows = [Result(report_id=row.id, **vars(result)) for result in report.results]
         session.add_all(rows)
         session.flush()
-        enqueue(session, [result.id for result in rows], destinations, now=report.made_at)
+        for destination, kinds in report.deliveries.items():
+            enqueue(session, [row.id for row in rows if row.kind in kinds], (destination,), now=report.made_at)
     return Saved.NEW
 
 
@@ -128,6 +137,7 @@ def _report_row(exam_id: int, report: NewReport) -> Report:
 
 def _values(row: Result) -> NewResult:
     return NewResult(
+        kind=row.kind,
         sop_instance_uid=row.sop_instance_uid,
         sop_class_uid=row.sop_class_uid,
         study_instance_uid=row.study_instance_uid,

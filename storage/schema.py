@@ -146,7 +146,7 @@ class ViewAnalysis(Base):
     """The stored prediction for one view, so that nothing is computed twice.
 
     prediction: plain values of a `ViewPrediction` without its mask; the mask is a PNG in the files under
-    `mask_sha256` ("" where nothing was outlined).
+    `mask_sha256` ("" where nothing was outlined), the small picture of the view one under `picture_sha256`.
     """
 
     __tablename__ = "view_analysis"
@@ -159,6 +159,7 @@ class ViewAnalysis(Base):
     settings_sha256: Mapped[str] = mapped_column(String(64))
     prediction: Mapped[dict[str, object]] = mapped_column(JSON)
     mask_sha256: Mapped[str] = mapped_column(String(64), default="")
+    picture_sha256: Mapped[str] = mapped_column(String(64), default="")
     seconds: Mapped[float] = mapped_column(Float)
     analysed_at: Mapped[float] = mapped_column(Float)
 
@@ -180,12 +181,16 @@ class Report(Base):
 
 
 class Result(Base):
-    """One result object; its bytes lie in the files under `sha256` and never change."""
+    """One result object; its bytes lie in the files under `sha256` and never change.
+
+    kind: a value of `dcis_node.results.kinds.ResultKind`.
+    """
 
     __tablename__ = "result"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     report_id: Mapped[int] = mapped_column(ForeignKey("report.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(40))
     sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
     sop_class_uid: Mapped[str] = mapped_column(String(64))
     study_instance_uid: Mapped[str] = mapped_column(String(64))

@@ -26,16 +26,19 @@ class ViewRecord:
         The mark that centred the crop, if one was given.
     notes
         Stable names of contradictions between pixels and tags.
+    picture
+        (height, width) uint8: the view as `dcis_node.mammogram.display.small_picture` shows it, or None.
     """
 
     prediction: ViewPrediction
     mirrored: bool
     mark: Mark | None = None
     notes: tuple[str, ...] = ()
+    picture: NDArray[np.uint8] | None = None
 
 
 def record_to_json(record: ViewRecord) -> dict[str, Any]:
-    """Give plain values of everything but the mask; `record_from_json` restores them."""
+    """Give plain values of everything but mask and picture; `record_from_json` restores them."""
     prediction = record.prediction
     return {
         "source": prediction.source.value,
@@ -50,7 +53,7 @@ def record_to_json(record: ViewRecord) -> dict[str, Any]:
     }
 
 
-def record_from_json(values: dict[str, Any], mask_png: bytes | None) -> ViewRecord:
+def record_from_json(values: dict[str, Any], mask_png: bytes | None, picture_png: bytes | None = None) -> ViewRecord:
     """Restore a record.
 
     Parameters
@@ -59,6 +62,8 @@ def record_from_json(values: dict[str, Any], mask_png: bytes | None) -> ViewReco
         What `record_to_json` gave.
     mask_png
         What `mask_to_png` gave; None where nothing was outlined.
+    picture_png
+        What `picture_to_png` gave, if that was kept.
 
     Raises
     ------
@@ -81,6 +86,7 @@ def record_from_json(values: dict[str, Any], mask_png: bytes | None) -> ViewReco
         mirrored=values["mirrored"],
         mark=None if mark is None else Mark(**mark),
         notes=tuple(values["notes"]),
+        picture=None if picture_png is None else picture_from_png(picture_png),
     )
 
 
@@ -110,3 +116,16 @@ def mask_from_png(png: bytes, shape: tuple[int, int]) -> NDArray[np.bool_]:
         if picture.size != shape[::-1] or picture.mode != "1":
             raise ValueError("the stored mask is not the one of this view")
         return np.asarray(picture, dtype=np.bool_)
+
+
+def picture_to_png(picture: NDArray[np.uint8]) -> bytes:
+    """Give a (height, width) grey picture as PNG. Equal pictures give equal bytes."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format="PNG")
+    return file.getvalue()
+
+
+def picture_from_png(png: bytes) -> NDArray[np.uint8]:
+    """Restore a (height, width) grey picture."""
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as picture:
+        return np.asarray(picture, dtype=np.uint8)

@@ -15,7 +15,7 @@ from dcis_node.analyse.decode import decode_pixels
 from dcis_node.config import AnalyseSettings
 from dcis_node.errors import PixelError
 from dcis_node.mammogram.anatomy import find_breast, orientation
-from dcis_node.mammogram.display import brightest, transforms
+from dcis_node.mammogram.display import brightest, choose, small_picture, transforms
 from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
 from dcis_node.model.bundle import Bundle
 from dcis_node.model.evidence import ViewPrediction
@@ -23,7 +23,7 @@ from dcis_node.model.preprocess import prepare_view
 from storage.findings import AnalysisKey
 
 # Raised whenever the code changes what an analysis gives, so that what is stored is not taken for current.
-METHOD_VERSION = 2
+METHOD_VERSION = 3
 
 
 class Predictor(Protocol):
@@ -110,4 +110,10 @@ def analyse_view(
         given=None if mark is None else (mark.row, mark.column),
         spacing_mm=header.spacing_mm,
     )
-    return ViewRecord(prediction=prediction, mirrored=turned.mirrored, mark=mark, notes=turned.notes)
+    return ViewRecord(
+        prediction=prediction,
+        mirrored=turned.mirrored,
+        mark=mark,
+        notes=turned.notes,
+        picture=small_picture(choose(choices).apply(stored)),
+    )

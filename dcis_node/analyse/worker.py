@@ -11,9 +11,10 @@ from pathlib import Path
 
 import torch
 
-from dcis_node.analyse.analysis_record import mask_to_png, record_to_json
+from dcis_node.analyse.analysis_record import mask_to_png, picture_to_png, record_to_json
 from dcis_node.analyse.bundles import Bundles
-from dcis_node.analyse.decide_exam import BuildResults, Decider, finish_exam, prepare_report
+from dcis_node.analyse.decide_exam import finish_exam, prepare_report
+from dcis_node.analyse.exam_answer import BuildResults, Decider
 from dcis_node.analyse.exam_marks import choose_mark, read_exam_marks
 from dcis_node.analyse.lease import LeaseKeeper
 from dcis_node.analyse.models import Models, ModelState
@@ -26,6 +27,7 @@ from dcis_node.model.device import choose_device
 from dcis_node.model.predict import Ensemble
 from dcis_node.results.answer import Equipment
 from dcis_node.results.exam_results import build_results
+from dcis_node.results.profiles import Destination
 from storage.database import Database
 from storage.exams import ExamInstance, exam_instances
 from storage.files import FileStore
@@ -77,7 +79,7 @@ class Workbench:
     models: Models
     settings: AnalyseSettings
     equipment: Equipment
-    destinations: tuple[str, ...]
+    destinations: tuple[Destination, ...]
     owner: str
     build: BuildResults = build_results
     beat: Callable[[], None] = _nothing
@@ -95,7 +97,7 @@ def run_worker(
     bundles: Bundles,
     settings: AnalyseSettings,
     equipment: Equipment,
-    destinations: tuple[str, ...],
+    destinations: tuple[Destination, ...],
     owner: str,
     stop: threading.Event,
     beat: Callable[[ModelState], None] = _nothing_of,
@@ -292,7 +294,8 @@ def _compute(
     )
     png = mask_to_png(record.prediction.mask)
     mask_sha256 = "" if png is None else bench.files.put(png)
-    return StoredAnalysis(record_to_json(record), mask_sha256, time.monotonic() - began)
+    picture_sha256 = "" if record.picture is None else bench.files.put(picture_to_png(record.picture))
+    return StoredAnalysis(record_to_json(record), mask_sha256, picture_sha256, time.monotonic() - began)
 
 
 def _header_of(instances: tuple[ExamInstance, ...], instance_id: int) -> MammogramHeader:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom import Dataset
 
 from dcis_node.mammogram.curves import FullRange, Rescale, Table, Window
@@ -175,3 +176,23 @@ def brightest(choices: Sequence[DisplayTransform], stored: NDArray[Any]) -> NDAr
     for choice in choices:
         np.maximum(grey, choice.apply(stored), out=grey)
     return grey
+
+
+def small_picture(grey: NDArray[np.float32], *, longest: int = 1000) -> NDArray[np.uint8]:
+    """Reduce a view to a small picture, each pixel the mean of those it covers.
+
+    Parameters
+    ----------
+    grey
+        (rows, columns) in [0, 1], as `DisplayTransform.apply` gives it.
+    longest
+        Pixels of the longer side at most; a smaller view stays as it is.
+
+    Returns
+    -------
+        uint8, the same picture with its sides divided by one number (up to the rounding to whole pixels).
+    """
+    scale = min(1.0, longest / max(grey.shape))
+    size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+    whole = Image.fromarray(np.round(grey * 255).astype(np.uint8))
+    return np.asarray(whole.resize(size, Image.Resampling.BOX), dtype=np.uint8)

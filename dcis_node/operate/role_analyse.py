@@ -6,6 +6,7 @@ from dcis_node.config import Configuration
 from dcis_node.operate.bundles import bundles_of
 from dcis_node.operate.process import running_process
 from dcis_node.results.answer import Equipment
+from dcis_node.results.profiles import Destination, Profile
 
 MANUFACTURER = "dcis-node project (research use only)"
 
@@ -19,11 +20,19 @@ def run_analyse(configuration: Configuration, name: str, *, lifeline: int | None
             bundles=bundles_of(configuration),
             settings=configuration.analyse,
             equipment=equipment_of(configuration),
-            destinations=tuple(destination.name for destination in configuration.destinations),
+            destinations=destinations_of(configuration),
             owner=process.owner,
             stop=process.stop,
             beat=lambda state: process.beat(state.to_json()),
         )
+
+
+def destinations_of(configuration: Configuration) -> tuple[Destination, ...]:
+    """Say where results go, and what is shown there."""
+    return tuple(
+        Destination(d.name, Profile(d.profile), comprehensive=d.measurement_report == "comprehensive")
+        for d in configuration.destinations
+    )
 
 
 def equipment_of(configuration: Configuration) -> Equipment:

@@ -138,7 +138,7 @@ def _report_lines(report: Mapping[str, Any]) -> list[str]:
     said = f"{patient.get('risk')} {percent(patient.get('probability'))}, bundle {report['bundle_sha256'][:12]}"
     lines = [f"  report {report['version']} of {clock_time(report['made_at'])}: {said}"]
     for result in report["results"]:
-        lines.append(f"    {result['modality']} {result['sop_instance_uid']}")
+        lines.append(f"    {result['modality']} {result['kind']} {result['sop_instance_uid']}")
         for parcel in result["deliveries"]:
             lines.append(f"      to {parcel['destination']}: {parcel['state']} {clock_time(parcel['sent_at'])}")
             tries = ((a["tried_at"], a["status"], a["error"]) for a in parcel["attempts"])

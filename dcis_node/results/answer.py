@@ -3,10 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
 
 from dcis_node.mammogram.facts import MammogramHeader, Reason
 from dcis_node.model.evidence import Decision, ViewPrediction
+from dcis_node.results.kinds import ResultKind
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,31 @@ class UsedMark:
     source: ObjectReference
 
 
+@dataclass(frozen=True)
+class EarlierDocument:
+    """A report (SR) of the version before."""
+
+    kind: ResultKind
+    reference: ObjectReference
+
+
+@dataclass(frozen=True, eq=False)
+class ViewPicture:
+    """A small picture of a view, as the image itself asks to be shown.
+
+    Parameters
+    ----------
+    grey
+        (height, width) uint8, air black, not mirrored: the whole image, reduced. Its column x covers the image's
+        columns x * columns / width and on.
+    mirrored
+        True if it has to be mirrored left to right to be hung: chest walls back to back, right breast on the left.
+    """
+
+    grey: NDArray[np.uint8]
+    mirrored: bool
+
+
 @dataclass(frozen=True, eq=False)
 class SourceImage:
     """One received object of the exam: analysed, or left out with its reason.
@@ -54,6 +82,8 @@ class SourceImage:
         `prediction.mask` has the image's (rows, columns).
     mark
         The mark that was used, when `prediction.source` is `given`.
+    picture
+        None where the view was not analysed.
     """
 
     header: MammogramHeader
@@ -62,11 +92,32 @@ class SourceImage:
     explanation: str
     prediction: ViewPrediction | None = None
     mark: UsedMark | None = None
+    picture: ViewPicture | None = None
 
     @property
     def outlined(self) -> bool:
         """True if at least one pixel of the view was outlined."""
         return self.prediction is not None and bool(self.prediction.mask.any())
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What the threshold gave on the patients it was measured on.
+
+    Parameters
+    ----------
+    sensitivity, specificity
+        For high risk, in [0, 1].
+    patients
+        How many.
+    data
+        One sentence: which patients these were.
+    """
+
+    sensitivity: float
+    specificity: float
+    patients: int
+    data: str
 
 
 @dataclass(frozen=True)
@@ -83,6 +134,8 @@ class ModelIdentity:
         True if it was trained on phantoms; then every object says so.
     threshold
         Operating point in [0, 1] on the probability of high-risk DCIS.
+    operating
+        What that threshold gave, where the bundle says so.
     """
 
     name: str
@@ -92,6 +145,7 @@ class ModelIdentity:
     synthetic: bool
     threshold: float
     folds: int
+    operating: OperatingPoint | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +183,7 @@ class ExamAnswer:
     version
         1 for the first answer of the exam, then 2, 3 ...
     predecessor
-        The report objects (SR) of the previous version; empty in the first.
+        The reports (SR) of the previous version; empty in the first.
     change
         One ASCII sentence that says what changed since the previous version; empty in the first.
     """
@@ -142,8 +196,13 @@ class ExamAnswer:
     inputs_sha256: str
     completeness: str = ""
     version: int = 1
-    predecessor: tuple[ObjectReference, ...] = ()
+    predecessor: tuple[EarlierDocument, ...] = ()
     change: str = ""
+
+    @property
+    def outlined(self) -> bool:
+        """True if anything was outlined in any view."""
+        return any(image.outlined for image in self.images)
 
 
 @dataclass(frozen=True)
@@ -156,6 +215,7 @@ class ResultObject:
         The complete PS3.10 file, with a preamble of zeros.
     """
 
+    kind: ResultKind
     sop_instance_uid: str
     sop_class_uid: str
     series_instance_uid: str

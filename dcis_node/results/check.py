@@ -5,7 +5,7 @@ outlines and the mask lie where the model put them. Texts of errors name UIDs an
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 from pydicom import DataElement, Dataset, dcmread
@@ -19,6 +19,7 @@ from dcis_node.model.evidence import LesionSource
 from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
 from dcis_node.results.hanging import evidence_of, hung, leading_image
 from dcis_node.results.identity import COPIED, fits_vr
+from dcis_node.results.kinds import ResultKind
 from dcis_node.results.outline import Points
 
 # Texts of ours live in these; the copied attributes are left out of the search for a patient's values.
@@ -60,8 +61,13 @@ def _check_image(image: SourceImage) -> None:
         _demand(not image.outlined, f"{uid}: an outline stands with no lesion")
 
 
-def check_results(answer: ExamAnswer, results: Sequence[ResultObject]) -> None:
+def check_results(answer: ExamAnswer, results: Sequence[ResultObject], kinds: Collection[ResultKind]) -> None:
     """Hold the finished objects to the answer.
+
+    Parameters
+    ----------
+    kinds
+        What was wanted: of these, all that the answer has something for must be there, and nothing else.
 
     Raises
     ------
@@ -70,10 +76,10 @@ def check_results(answer: ExamAnswer, results: Sequence[ResultObject]) -> None:
     """
     # pydicom would quote a broken value in a warning; here it is judged.
     with disable_value_validation():
-        _check_all(answer, results)
+        _check_all(answer, results, kinds)
 
 
-def _check_all(answer: ExamAnswer, results: Sequence[ResultObject]) -> None:
+def _check_all(answer: ExamAnswer, results: Sequence[ResultObject], kinds: Collection[ResultKind]) -> None:
     uids = [result.sop_instance_uid for result in results]
     _demand(len(set(uids)) == len(uids), "two results have one UID")
     _demand(len({r.series_instance_uid for r in results}) == len(results), "two results share a series")
@@ -84,7 +90,8 @@ def _check_all(answer: ExamAnswer, results: Sequence[ResultObject]) -> None:
             segmented |= _check_object(_read(result), result, answer, outlined)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise ResultError("a result lacks what its kind must have") from error
-    _demand(segmented == outlined, "the segmentations are not those of the outlined views")
+    wanted = outlined if ResultKind.SEGMENTATION in kinds else set()
+    _demand(segmented == wanted, "the segmentations are not those of the outlined views")
 
 
 def _check_object(ds: Dataset, result: ResultObject, answer: ExamAnswer, outlined: set[str]) -> set[str]:

@@ -14,10 +14,11 @@ from dcis_node.results.identity import (
     dress,
     result_uid,
 )
+from dcis_node.results.kinds import SERIES_NUMBERS, ResultKind
 
 
 def sr_document(
-    answer: ExamAnswer, tree: Dataset, *, sop_class_uid: str, kind: str, description: str, number: int
+    answer: ExamAnswer, tree: Dataset, *, sop_class_uid: str, kind: ResultKind, description: str
 ) -> ResultObject:
     """Make an SR document of a tree: evidence, predecessors, flags, patient, study, equipment; and write it out.
 
@@ -32,8 +33,6 @@ def sr_document(
         Of the result, for its derived UIDs.
     description
         Of the series, after "RUO".
-    number
-        Of the series.
     """
     source = leading_image(answer)
     ds = Dataset()
@@ -48,20 +47,30 @@ def sr_document(
     # Type 2: no procedure step of ours is managed by anybody.
     ds.PerformedProcedureCodeSequence = []
     ds.ReferencedPerformedProcedureStepSequence = []
-    _set_references(ds, answer)
-    dress(ds, answer, source=source, description=description, number=number)
-    return written(ds, ExplicitVRLittleEndian)
+    _set_references(ds, answer, kind)
+    dress(ds, answer, source=source, description=description, number=SERIES_NUMBERS[kind])
+    return written(ds, ExplicitVRLittleEndian, kind)
 
 
-def _set_references(ds: Dataset, answer: ExamAnswer) -> None:
+def _set_references(ds: Dataset, answer: ExamAnswer, kind: ResultKind) -> None:
     evidence = evidence_of(answer)
     ours = [e for e in evidence if e.study_instance_uid == ds.StudyInstanceUID]
     others = [e for e in evidence if e.study_instance_uid != ds.StudyInstanceUID]
     ds.CurrentRequestedProcedureEvidenceSequence = _grouped(ours)
     if others:
         ds.PertinentOtherEvidenceSequence = _grouped(others)
-    if answer.predecessor:
-        ds.PredecessorDocumentsSequence = _grouped(list(answer.predecessor))
+    predecessors = _predecessors(answer, kind)
+    if predecessors:
+        ds.PredecessorDocumentsSequence = _grouped(predecessors)
+
+
+def _predecessors(answer: ExamAnswer, kind: ResultKind) -> list[ObjectReference]:
+    """Give the report of the same kind of the version before; where it had none, its readable report, as all have."""
+    for wanted in (kind, ResultKind.READABLE_REPORT):
+        found = [document.reference for document in answer.predecessor if document.kind is wanted]
+        if found:
+            return found
+    return []
 
 
 def _grouped(references: list[ObjectReference]) -> list[Dataset]:
@@ -92,7 +101,7 @@ def reference_item(reference: ObjectReference) -> Dataset:
     return item
 
 
-def written(ds: Dataset, transfer_syntax_uid: UID) -> ResultObject:
+def written(ds: Dataset, transfer_syntax_uid: UID, kind: ResultKind) -> ResultObject:
     """Write an object as a PS3.10 file with a preamble of zeros.
 
     The preamble could carry a program (CVE-2019-11687), and highdicom's file meta information names highdicom.
@@ -108,6 +117,7 @@ def written(ds: Dataset, transfer_syntax_uid: UID) -> ResultObject:
     buffer = io.BytesIO()
     dcmwrite(buffer, ds, enforce_file_format=True)
     return ResultObject(
+        kind=kind,
         sop_instance_uid=str(ds.SOPInstanceUID),
         sop_class_uid=str(ds.SOPClassUID),
         series_instance_uid=str(ds.SeriesInstanceUID),

@@ -1,26 +1,34 @@
 """From the answer of an exam to its finished, checked result objects."""
 
+from collections.abc import Collection, Iterator
+
 from pydicom.config import disable_value_validation
 
-from dcis_node.results.answer import ExamAnswer, ResultObject
+from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
 from dcis_node.results.check import check_answer, check_results
 from dcis_node.results.hanging import hung, view_labels
+from dcis_node.results.kinds import EVERY_KIND, SERIES_NUMBERS, ResultKind
 from dcis_node.results.lesion import Lesion, lesion_of
 from dcis_node.results.readable import build_readable
-from dcis_node.results.report import build_report
-from dcis_node.results.segmentation import FIRST_SERIES_NUMBER, build_segmentation
+from dcis_node.results.report import SOP_CLASSES, build_report
+from dcis_node.results.segmentation import build_segmentation
 
 
-def build_results(answer: ExamAnswer) -> tuple[ResultObject, ...]:
-    """Build and check all result objects of one exam.
+def build_results(answer: ExamAnswer, kinds: Collection[ResultKind] = EVERY_KIND) -> tuple[ResultObject, ...]:
+    """Build and check the result objects of one exam.
 
     Equal answers give equal bytes.
+
+    Parameters
+    ----------
+    kinds
+        What is wanted. A kind that this answer has nothing for is left out: without an outline there are no
+        measurement report and no segmentation.
 
     Returns
     -------
     tuple of ResultObject
-        The readable report, always; and where something was outlined the measurement report and one segmentation for
-        each view with an outline.
+        In the order of `ResultKind`, views as they are hung.
 
     Raises
     ------
@@ -31,24 +39,38 @@ def build_results(answer: ExamAnswer) -> tuple[ResultObject, ...]:
     # pydicom quotes a broken value of a source in its warnings and its log, which may hold no patient data. What is
     # copied is checked in `identity`, what is ours in `check`.
     with disable_value_validation():
-        results = _build(answer)
-    check_results(answer, results)
+        lesions = lesions_of(answer)
+        results = [*_whole_exam(answer, lesions, kinds), *_view_by_view(answer, lesions, kinds)]
+    check_results(answer, results, kinds)
     return tuple(results)
 
 
-def _build(answer: ExamAnswer) -> list[ResultObject]:
+def _whole_exam(
+    answer: ExamAnswer, lesions: dict[str, Lesion], kinds: Collection[ResultKind]
+) -> Iterator[ResultObject]:
+    if ResultKind.READABLE_REPORT in kinds:
+        yield build_readable(answer, lesions)
+    for kind in SOP_CLASSES:
+        if kind in kinds and lesions:
+            yield build_report(answer, lesions, kind=kind)
+
+
+def _view_by_view(
+    answer: ExamAnswer, lesions: dict[str, Lesion], kinds: Collection[ResultKind]
+) -> Iterator[ResultObject]:
     labels = view_labels(answer)
-    lesions: dict[str, Lesion] = {}
-    for image in hung(answer):
-        uid = image.header.sop_instance_uid
-        lesion = lesion_of(image, answer.model, label=labels[uid])
-        if lesion is not None:
-            lesions[uid] = lesion
-    results = [build_readable(answer, lesions)]
-    if lesions:
-        results.append(build_report(answer, lesions))
-    outlined = [image for image in hung(answer) if image.header.sop_instance_uid in lesions]
-    for number, image in enumerate(outlined, FIRST_SERIES_NUMBER):
-        uid = image.header.sop_instance_uid
-        results.append(build_segmentation(answer, image, lesions[uid], label=labels[uid], number=number))
-    return results
+    outlined = [image for image in hung(answer) if _uid(image) in lesions]
+    if ResultKind.SEGMENTATION in kinds:
+        for number, image in enumerate(outlined, SERIES_NUMBERS[ResultKind.SEGMENTATION]):
+            yield build_segmentation(answer, image, lesions[_uid(image)], label=labels[_uid(image)], number=number)
+
+
+def lesions_of(answer: ExamAnswer) -> dict[str, Lesion]:
+    """Describe the lesion of each view (by SOP Instance UID) where something was outlined."""
+    labels = view_labels(answer)
+    found = {_uid(image): lesion_of(image, answer.model, label=labels[_uid(image)]) for image in hung(answer)}
+    return {uid: lesion for uid, lesion in found.items() if lesion is not None}
+
+
+def _uid(image: SourceImage) -> str:
+    return image.header.sop_instance_uid

@@ -11,11 +11,10 @@ from dcis_node.results import codes, wording
 from dcis_node.results.answer import ExamAnswer, ResultObject
 from dcis_node.results.document import sr_document
 from dcis_node.results.hanging import hung, leading_image, view_labels
+from dcis_node.results.kinds import ResultKind
 from dcis_node.results.lesion import Lesion
 from dcis_node.results.tree import container, language, text
 
-SERIES_NUMBER = 9001
-KIND = "readable report"
 # OHIF sets a Finding in a fixed pitch and does not break it: about this many characters fit beside its panels.
 FINDING_WIDTH = 110
 
@@ -49,9 +48,8 @@ def build_readable(answer: ExamAnswer, lesions: dict[str, Lesion]) -> ResultObje
         answer,
         root,
         sop_class_uid=EnhancedSRStorage,
-        kind=KIND,
+        kind=ResultKind.READABLE_REPORT,
         description="DCIS report",
-        number=SERIES_NUMBER,
     )
 
 

@@ -25,7 +25,7 @@ from highdicom.sr import (
     TrackingIdentifier,
 )
 from pydicom.sr.coding import Code
-from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, SegmentationStorage
 
 from dcis_node.model.evidence import BreastDecision
 from dcis_node.results import codes, wording
@@ -33,21 +33,27 @@ from dcis_node.results.answer import ExamAnswer, ObjectReference, ResultObject, 
 from dcis_node.results.document import sr_document
 from dcis_node.results.hanging import hung, view_labels
 from dcis_node.results.identity import model_line, plain
+from dcis_node.results.kinds import ResultKind
 from dcis_node.results.lesion import Lesion, Outline
 from dcis_node.results.library import image_library
 from dcis_node.results.tree import language, observer, text
 
-SERIES_NUMBER = 9002
-KIND = "measurement report"
+# The same tree in both: it needs no 3D coordinates. Older PACS take only the second SOP class.
+SOP_CLASSES = {
+    ResultKind.MEASUREMENT_REPORT: Comprehensive3DSRStorage,
+    ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE: ComprehensiveSRStorage,
+}
 
 
-def build_report(answer: ExamAnswer, lesions: dict[str, Lesion]) -> ResultObject:
+def build_report(answer: ExamAnswer, lesions: dict[str, Lesion], *, kind: ResultKind) -> ResultObject:
     """Build the measurement report of an exam in which at least one view has an outline.
 
     Parameters
     ----------
     lesions
         Of each image (by SOP Instance UID) where something was outlined.
+    kind
+        A key of `SOP_CLASSES`.
     """
     labels = view_labels(answer)
     groups = []
@@ -71,10 +77,9 @@ def build_report(answer: ExamAnswer, lesions: dict[str, Lesion]) -> ResultObject
     return sr_document(
         answer,
         root,
-        sop_class_uid=Comprehensive3DSRStorage,
-        kind=KIND,
+        sop_class_uid=SOP_CLASSES[kind],
+        kind=kind,
         description="DCIS outlines and figures",
-        number=SERIES_NUMBER,
     )
 
 

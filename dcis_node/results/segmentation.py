@@ -24,10 +24,10 @@ from dcis_node.results.identity import (
     result_uid,
     stand_in,
 )
+from dcis_node.results.kinds import ResultKind
 from dcis_node.results.lesion import Lesion
 
-FIRST_SERIES_NUMBER = 9011
-KIND = "segmentation"
+KIND = ResultKind.SEGMENTATION
 # CIELab of a clear cyan: seen on grey, and not the red that reads as an alarm (PS3.3 C.10.7.1.1).
 _COLOUR_CIELAB = (59392, 20992, 27136)
 
@@ -69,7 +69,7 @@ def build_segmentation(
     )
     _finish(ds, image)
     dress(ds, answer, source=image, description=f"DCIS outline {label}", number=number)
-    return written(ds, ExplicitVRLittleEndian)
+    return written(ds, ExplicitVRLittleEndian, KIND)
 
 
 def _description(answer: ExamAnswer) -> str:

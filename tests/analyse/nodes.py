@@ -17,6 +17,7 @@ from dcis_node.model.bundle import Bundle
 from dcis_node.model.evidence import Candidate, LesionSource, ViewPrediction
 from dcis_node.receive.describe import describe
 from dcis_node.results.answer import Equipment
+from dcis_node.results.profiles import Destination, Profile
 from storage.database import Database, open_database, upgrade
 from storage.files import FileStore
 from storage.index import record_instance
@@ -84,7 +85,7 @@ class Node:
             models=one_model(self.ensemble),
             settings=AnalyseSettings(lease_seconds=300, decode_timeout_seconds=20),
             equipment=EQUIPMENT,
-            destinations=("pacs",),
+            destinations=(Destination("pacs", Profile.OHIF),),
             owner="analyse-0@test",
             clock=self.clock,
         )

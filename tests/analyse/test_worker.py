@@ -12,6 +12,7 @@ from dcis_node.analyse.worker import do_next, run_worker, work_until
 from dcis_node.errors import DecoderError, StorageError
 from dcis_node.mammogram.facts import Reason
 from dcis_node.results.exam_results import build_results
+from dcis_node.results.profiles import Destination, Profile
 from storage.schema import Instance, ViewAnalysis
 from storage.work import claim_instance, release_leases
 from tests.analyse.nodes import EQUIPMENT, FakeEnsemble, Node, one_model
@@ -101,10 +102,10 @@ class TestOneExam:
     def test_an_image_that_comes_during_the_decision_takes_part_in_it(self, node: Node):
         late = four_views()[3]
 
-        def build(answer):
+        def build(answer, kinds):
             if len(answer.images) == 3:
                 node.receive(late)
-            return build_results(answer)
+            return build_results(answer, kinds)
 
         node.put(build=build)
         node.report(*four_views()[:3])
@@ -204,10 +205,10 @@ class TestWhatGoesWrong:
     def test_a_decision_that_fails_once_is_made_the_second_time(self, node: Node, caplog):
         faults = [ValueError("Canary^Yellow")]
 
-        def build(answer):
+        def build(answer, kinds):
             if faults:
                 raise faults.pop()
-            return build_results(answer)
+            return build_results(answer, kinds)
 
         node.put(build=build)
         with caplog.at_level(logging.INFO):
@@ -221,10 +222,10 @@ class TestWhatGoesWrong:
         assert "Canary" not in caplog.text
 
     def test_an_exam_that_cannot_be_decided_is_reported_as_not_analysed(self, node: Node):
-        def build(answer):
+        def build(answer, kinds):
             if any(image.prediction for image in answer.images):
                 raise ValueError("a lesion that no object can hold")
-            return build_results(answer)
+            return build_results(answer, kinds)
 
         node.put(build=build)
         node.report(mammogram(1), mammogram(2, "R MLO", PresentationIntentType="FOR PROCESSING"))
@@ -247,10 +248,10 @@ class TestWhatGoesWrong:
         assert node.reasons() == {"1.2.3.1": "analysis_failed"}
 
     def test_an_exam_that_cannot_even_be_reported_fails_in_sight_and_blocks_nobody(self, node: Node):
-        def build(answer):
+        def build(answer, kinds):
             if answer.images[0].header.study_instance_uid == "1.2.4.1":
                 raise ValueError("never")
-            return build_results(answer)
+            return build_results(answer, kinds)
 
         node.put(build=build)
         node.report(mammogram(1), mammogram(2, patient="P2"))
@@ -362,7 +363,7 @@ def test_the_real_ensemble_works_through_an_exam_until_told_to_stop(node: Node, 
         bundles=OneBundle(bundle),
         settings=node.bench.settings.model_copy(update={"threads": 1, "device": "cpu"}),
         equipment=EQUIPMENT,
-        destinations=("pacs",),
+        destinations=(Destination("pacs", Profile.OHIF),),
         owner="analyse-0@test",
         stop=stop,
         beat=beat,

@@ -64,6 +64,7 @@ class Node:
         digest = self.files.put(path.read_bytes())
         with self.db.write() as session:
             result = Result(
+                kind="readable_report",
                 report_id=self.report_id,
                 sop_instance_uid=item.sop_instance_uid,
                 sop_class_uid=item.sop_class_uid,

@@ -13,6 +13,7 @@ from dcis_node.mammogram.facts import ImageKind, Laterality, MammogramHeader, Re
 from dcis_node.model.evidence import BreastDecision, Candidate, Decision, LesionSource, Risk, ViewPrediction
 from dcis_node.results.answer import Equipment, ExamAnswer, ModelIdentity, SourceImage
 from dcis_node.results.exam_results import build_results
+from dcis_node.results.kinds import ResultKind
 
 STUDY = "2.25.1001"
 ORIENTATION = {("R", "CC"): "P\\L", ("L", "CC"): "A\\R", ("R", "MLO"): "P\\FL", ("L", "MLO"): "A\\FR"}
@@ -152,12 +153,16 @@ def answer(images=None, decision=HIGH, **changed):
     return ExamAnswer(**values)
 
 
+# What most tests look at: the reports and the segmentations.
+BASIC = frozenset({ResultKind.READABLE_REPORT, ResultKind.MEASUREMENT_REPORT, ResultKind.SEGMENTATION})
+
+
 @cache
-def four_view_results():
+def four_view_results(kinds=BASIC):
     """The results of `answer()`, built once: they are bytes, and no test can change them."""
-    return build_results(answer())
+    return build_results(answer(), kinds)
 
 
-def results_of(*args, **changed):
+def results_of(*args, kinds=BASIC, **changed):
     """The results of an answer."""
-    return build_results(answer(*args, **changed)) if args or changed else four_view_results()
+    return build_results(answer(*args, **changed), kinds) if args or changed else four_view_results(kinds)

@@ -11,7 +11,7 @@ from dcis_node.mammogram.facts import Reason
 from dcis_node.model.evidence import LesionSource
 from dcis_node.results.answer import ObjectReference, UsedMark
 from dcis_node.results.check import check_answer, check_results
-from tests.results.builders import STUDY, answer, four_view_results, four_views, image, refused, results_of
+from tests.results.builders import BASIC, STUDY, answer, four_view_results, four_views, image, refused, results_of
 from tests.results.reading import groups, items, name, read
 
 READABLE, MEASUREMENTS, SEGMENTATION = 0, 1, 2
@@ -51,11 +51,11 @@ def flip_bit(ds):
 
 
 def test_what_was_built_passes():
-    check_results(answer(), four_view_results())
+    check_results(answer(), four_view_results(), BASIC)
 
 
 def test_what_was_written_again_unchanged_passes():
-    check_results(answer(), altered(MEASUREMENTS, lambda ds: None))
+    check_results(answer(), altered(MEASUREMENTS, lambda ds: None), BASIC)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_what_was_written_again_unchanged_passes():
 )
 def test_an_altered_object_is_caught(position, change, words):
     with pytest.raises(ResultError, match=words):
-        check_results(answer(), altered(position, change))
+        check_results(answer(), altered(position, change), BASIC)
 
 
 def test_a_group_taken_away_is_caught():
@@ -154,42 +154,42 @@ def test_a_group_taken_away_is_caught():
         container.ContentSequence = container.ContentSequence[:1]
 
     with pytest.raises(ResultError, match="not those of the views"):
-        check_results(answer(), altered(MEASUREMENTS, without_the_second_view))
+        check_results(answer(), altered(MEASUREMENTS, without_the_second_view), BASIC)
 
 
 def test_a_segmentation_taken_away_is_caught():
     with pytest.raises(ResultError, match="not those of the outlined views"):
-        check_results(answer(), four_view_results()[:-1])
+        check_results(answer(), four_view_results()[:-1], BASIC)
 
 
 def test_a_file_that_carries_something_in_its_preamble_is_caught():
     first, *rest = four_view_results()
     carrying = replace(first, data=b"MZ" + first.data[2:])
     with pytest.raises(ResultError, match="preamble"):
-        check_results(answer(), [carrying, *rest])
+        check_results(answer(), [carrying, *rest], BASIC)
 
 
 def test_a_truncated_file_is_caught():
     first, *rest = four_view_results()
     with pytest.raises(ResultError):
-        check_results(answer(), [replace(first, data=first.data[:600]), *rest])
+        check_results(answer(), [replace(first, data=first.data[:600]), *rest], BASIC)
 
 
 def test_bytes_that_are_no_dicom_are_caught():
     first, *rest = four_view_results()
     with pytest.raises(ResultError, match="does not read back"):
-        check_results(answer(), [replace(first, data=bytes(4000)), *rest])
+        check_results(answer(), [replace(first, data=bytes(4000)), *rest], BASIC)
 
 
 def test_the_same_object_twice_is_caught():
     results = four_view_results()
     with pytest.raises(ResultError, match="one UID"):
-        check_results(answer(), [*results, results[0]])
+        check_results(answer(), [*results, results[0]], BASIC)
 
 
 def test_no_error_names_the_patient():
     with pytest.raises(ResultError) as caught:
-        check_results(answer(), altered(READABLE, lambda ds: setattr(ds, "ProtocolName", "PID-000123")))
+        check_results(answer(), altered(READABLE, lambda ds: setattr(ds, "ProtocolName", "PID-000123")), BASIC)
     assert "PID-000123" not in str(caught.value)
 
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from dcis_node.errors import ResultError
 from dcis_node.results import exam_results
 from dcis_node.results.exam_results import build_results
-from tests.results.builders import NOTHING, answer, four_view_results, four_views, image, results_of
+from tests.results.builders import BASIC, NOTHING, answer, four_view_results, four_views, image, results_of
 
 
 def test_building_twice_gives_equal_bytes():
     random.seed(1)
-    first = build_results(answer())
+    first = build_results(answer(), BASIC)
     random.seed(2)
-    assert [r.data for r in first] == [r.data for r in build_results(answer())]
+    assert [r.data for r in first] == [r.data for r in build_results(answer(), BASIC)]
 
 
 def test_the_order_of_the_images_does_not_matter():
@@ -30,7 +30,7 @@ def test_the_readable_report_comes_first_then_the_measurements_then_the_segmenta
 def test_the_answer_is_not_altered():
     given_answer = answer()
     before = [str(one.attributes) for one in given_answer.images]
-    build_results(given_answer)
+    build_results(given_answer, BASIC)
     assert [str(one.attributes) for one in given_answer.images] == before
 
 
@@ -48,7 +48,7 @@ def test_an_exam_without_a_lesion_is_a_result_of_one_object():
 def test_any_mask_builds_and_passes_its_own_check(seed, share):
     mask = np.random.default_rng(seed).random((120, 90)) < share
     mask[60, 45] = True
-    assert len(build_results(answer([image(mask=mask)]))) == 3
+    assert len(build_results(answer([image(mask=mask)]), BASIC)) == 3
 
 
 def test_nothing_leaves_without_its_check(monkeypatch):
@@ -60,4 +60,4 @@ def test_nothing_leaves_without_its_check(monkeypatch):
 
     monkeypatch.setattr(exam_results, "build_segmentation", shifted)
     with pytest.raises(ResultError, match="another mask"):
-        build_results(answer())
+        build_results(answer(), BASIC)

@@ -5,7 +5,8 @@ from pydicom.uid import EnhancedSRStorage
 
 from dcis_node.mammogram.facts import Reason
 from dcis_node.model.evidence import BreastDecision, Decision, LesionSource, Risk
-from dcis_node.results.answer import ObjectReference, UsedMark
+from dcis_node.results.answer import EarlierDocument, ObjectReference, UsedMark
+from dcis_node.results.kinds import ResultKind
 from tests.results.builders import (
     HIGH,
     LOW,
@@ -132,7 +133,11 @@ def test_completeness_model_and_node_are_said():
 
 def test_a_later_version_says_what_changed():
     earlier = ObjectReference(EnhancedSRStorage, "2.25.5", "2.25.6", STUDY)
-    text = said(version=2, predecessor=(earlier,), change="The view L MLO came later.")
+    text = said(
+        version=2,
+        predecessor=(EarlierDocument(ResultKind.READABLE_REPORT, earlier),),
+        change="The view L MLO came later.",
+    )
     assert "Version 2; it replaces version 1. The view L MLO came later." in text
 
 

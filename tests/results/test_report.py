@@ -8,7 +8,8 @@ from pydicom.uid import (
 )
 
 from dcis_node.model.evidence import Decision, LesionSource, Risk
-from dcis_node.results.answer import ObjectReference, UsedMark
+from dcis_node.results.answer import EarlierDocument, ObjectReference, UsedMark
+from dcis_node.results.kinds import ResultKind
 from tests.results.builders import (
     HIGH,
     LOW,
@@ -210,7 +211,11 @@ def test_an_image_of_another_study_is_pertinent_other_evidence():
 
 def test_a_later_version_names_its_predecessors():
     earlier = ObjectReference(Comprehensive3DSRStorage, "2.25.5", "2.25.6", STUDY)
-    ds = report_of(version=2, predecessor=(earlier,), change="The view L MLO came later.")
+    ds = report_of(
+        version=2,
+        predecessor=(EarlierDocument(ResultKind.MEASUREMENT_REPORT, earlier),),
+        change="The view L MLO came later.",
+    )
     (item,) = ds.PredecessorDocumentsSequence
     assert item.StudyInstanceUID == STUDY
     assert item.ReferencedSeriesSequence[0].SeriesInstanceUID == "2.25.6"

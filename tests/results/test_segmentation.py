@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage
 
-from dcis_node.results.segmentation import FIRST_SERIES_NUMBER
+from dcis_node.results.kinds import SERIES_NUMBERS, ResultKind
 from tests.results.builders import MODEL, STUDY, image, mask_of, results_of
 from tests.results.reading import of_modality, source_of
 
@@ -18,7 +18,8 @@ def test_each_outlined_view_has_one_in_a_series_of_its_own():
         "RUO SYNTHETIC DCIS outline R CC",
         "RUO SYNTHETIC DCIS outline R MLO",
     ]
-    assert [seg.SeriesNumber for seg in found] == [FIRST_SERIES_NUMBER, FIRST_SERIES_NUMBER + 1]
+    first = SERIES_NUMBERS[ResultKind.SEGMENTATION]
+    assert [seg.SeriesNumber for seg in found] == [first, first + 1]
     assert len({seg.SeriesInstanceUID for seg in found}) == 2
 
 

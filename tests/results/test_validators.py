@@ -9,7 +9,8 @@ from pydicom.uid import Comprehensive3DSRStorage, EnhancedSRStorage, Segmentatio
 
 from dcis_node.mammogram.facts import Reason
 from dcis_node.model.evidence import LesionSource
-from dcis_node.results.answer import ObjectReference, UsedMark
+from dcis_node.results.answer import EarlierDocument, ObjectReference, UsedMark
+from dcis_node.results.kinds import ResultKind
 from tests.peers import require
 from tests.results.builders import (
     MODEL,
@@ -55,8 +56,10 @@ BARE = dict.fromkeys(
         "ImagerPixelSpacing",
     )
 )
-EARLIER = ObjectReference(EnhancedSRStorage, "2.25.51", "2.25.52", STUDY)
-EARLIER_TOO = ObjectReference(Comprehensive3DSRStorage, "2.25.61", "2.25.62", STUDY)
+EARLIER = EarlierDocument(ResultKind.READABLE_REPORT, ObjectReference(EnhancedSRStorage, "2.25.51", "2.25.52", STUDY))
+EARLIER_TOO = EarlierDocument(
+    ResultKind.MEASUREMENT_REPORT, ObjectReference(Comprehensive3DSRStorage, "2.25.61", "2.25.62", STUDY)
+)
 
 EXAMS = {
     "four views": results_of,

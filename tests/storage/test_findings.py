@@ -7,7 +7,7 @@ from storage.work import claim_exam, claim_instance, release_leases
 from tests.storage.exam_rows import exam, instance, receive, set_exam, set_instance
 
 KEY = AnalysisKey("1" * 64, "b" * 64, "c" * 64)
-ANALYSIS = StoredAnalysis({"probability": 0.5}, "d" * 64, 1.5)
+ANALYSIS = StoredAnalysis({"probability": 0.5}, "d" * 64, "e" * 64, 1.5)
 
 
 def stored(db: Database, key: AnalysisKey = KEY) -> StoredAnalysis | None:
@@ -38,7 +38,7 @@ def test_an_analysis_is_stored_once(db: Database):
     finish_view(db, claim_instance(db, owner="w1", now=2.0, lease_seconds=10.0), KEY, ANALYSIS, now=3.0)
     set_instance(db, 1, analysis="pending")
     claim = claim_instance(db, owner="w1", now=4.0, lease_seconds=10.0)
-    assert finish_view(db, claim, KEY, StoredAnalysis({"probability": 0.9}, "", 2.0), now=5.0)
+    assert finish_view(db, claim, KEY, StoredAnalysis({"probability": 0.9}, "", "", 2.0), now=5.0)
     assert stored(db) == ANALYSIS
     with db.read() as session:
         assert session.scalar(select(func.count()).select_from(ViewAnalysis)) == 1

@@ -231,6 +231,7 @@ def test_our_own_result_coming_back_is_known_and_opens_nothing(db: Database) -> 
         session.flush()
         session.add(
             Result(
+                kind="readable_report",
                 report_id=report.id,
                 sop_instance_uid="2.25.1",
                 sop_class_uid=MARKS.sop_class_uid,

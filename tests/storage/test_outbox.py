@@ -59,6 +59,7 @@ def add_results(db, report_id, number=1, *, study="1.2", destinations=("pacs",),
     with db.write() as session:
         results = [
             Result(
+                kind="readable_report",
                 report_id=report_id,
                 sop_instance_uid=f"1.2.9.{next(NUMBERS)}",
                 sop_class_uid="1.2.840.10008.5.1.4.1.1.88.22",

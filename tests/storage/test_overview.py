@@ -102,6 +102,7 @@ def exam(db):
         session.flush()
         session.add(
             Result(
+                kind="readable_report",
                 id=1,
                 report_id=1,
                 sop_instance_uid="2.25.9",

@@ -1,0 +1,251 @@
+"""What is known of an exam, put together as the answer that its result objects are built from."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pydicom import dcmread
+
+from dcis_node.analyse.analysis_record import record_from_json
+from dcis_node.analyse.exam_marks import choose_mark, read_exam_marks
+from dcis_node.analyse.judged import JudgedImage, evidence_of, image_to_json
+from dcis_node.analyse.sentences import change_sentence, completeness_sentence
+from dcis_node.analyse.view import METHOD_VERSION, analysis_key, digest_of
+from dcis_node.mammogram.eligibility import explain
+from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
+from dcis_node.model.bundle import Bundle
+from dcis_node.model.decide import decide
+from dcis_node.results.answer import (
+    EarlierDocument,
+    Equipment,
+    ExamAnswer,
+    ModelIdentity,
+    ObjectReference,
+    OperatingPoint,
+    ResultObject,
+    SourceImage,
+    UsedMark,
+    ViewPicture,
+)
+from dcis_node.results.kinds import ResultKind
+from dcis_node.results.profiles import Destination
+from storage.database import Database
+from storage.exams import ExamInstance, exam_instances
+from storage.files import FileStore
+from storage.findings import find_analysis
+from storage.reports import EarlierReport, NewResult
+
+BuildResults = Callable[[ExamAnswer, Collection[ResultKind]], tuple[ResultObject, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Decider:
+    """What deciding needs beside the exam.
+
+    Parameters
+    ----------
+    build
+        Makes the wanted kinds of result objects of an answer, checked.
+    destinations
+        Where results go.
+    """
+
+    db: Database
+    files: FileStore
+    bundle: Bundle
+    equipment: Equipment
+    destinations: tuple[Destination, ...]
+    build: BuildResults
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """The images of an exam with their analyses, and all objects they came with.
+
+    Parameters
+    ----------
+    images
+        ELIGIBLE without a record where the analysis is missing.
+    """
+
+    images: tuple[JudgedImage, ...]
+    instances: tuple[ExamInstance, ...]
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Give the views (numbers in the index) whose analysis is missing."""
+        return tuple(i.instance_id for i in self.images if i.reason is Reason.ELIGIBLE and i.record is None)
+
+
+def gather(decider: Decider, exam_id: int, *, without_analysis: bool = False) -> Gathered:
+    """Read the images of an exam from the index, with the analyses by this bundle and the marks now known.
+
+    Parameters
+    ----------
+    without_analysis
+        Takes every view as `analysis_failed`.
+    """
+    with decider.db.read() as session:
+        instances = exam_instances(session, exam_id)
+    images = [_image(instance) for instance in instances if instance.is_image]
+    if without_analysis:
+        images = [_unanalysed(image) for image in images]
+    else:
+        marks = read_exam_marks(instances, decider.files)
+        images = [_with_analysis(decider, image, marks) for image in images]
+    return Gathered(tuple(images), tuple(instances))
+
+
+def _image(instance: ExamInstance) -> JudgedImage:
+    return JudgedImage(
+        instance_id=instance.id,
+        sha256=instance.sha256,
+        study_instance_uid=instance.study_instance_uid,
+        received_at=instance.received_at,
+        header=MammogramHeader.from_json(instance.facts),
+        reason=Reason(instance.reason),
+    )
+
+
+def _with_analysis(decider: Decider, image: JudgedImage, marks: Sequence[Mark]) -> JudgedImage:
+    """Put an image together with its stored analysis; ELIGIBLE without a record if that is missing."""
+    if image.reason is not Reason.ELIGIBLE:
+        return image
+    key = analysis_key(image.sha256, decider.bundle, choose_mark(marks, image.header))
+    with decider.db.read() as session:
+        stored = find_analysis(session, key)
+    if stored is None:
+        return image
+    png = decider.files.read(stored.mask_sha256) if stored.mask_sha256 else None
+    picture = decider.files.read(stored.picture_sha256) if stored.picture_sha256 else None
+    return replace(image, record=record_from_json(stored.prediction, png, picture))
+
+
+def _unanalysed(image: JudgedImage) -> JudgedImage:
+    if image.reason is not Reason.ELIGIBLE:
+        return image
+    return replace(image, reason=Reason.ANALYSIS_FAILED, record=None)
+
+
+def inputs_sha256(images: Sequence[JudgedImage], bundle: Bundle) -> str:
+    """Digest all that the answer depends on, in an order that does not depend on the order of arrival."""
+    values = [
+        {"sha256": image.sha256, "reason": image.reason.value, "mark": _mark_values(image)}
+        for image in sorted(images, key=lambda image: image.sha256)
+    ]
+    return digest_of({"images": values, "bundle": bundle.sha256, "method": METHOD_VERSION})
+
+
+def _mark_values(image: JudgedImage) -> dict[str, Any] | None:
+    return None if image.record is None or image.record.mark is None else asdict(image.record.mark)
+
+
+def answer_of(
+    decider: Decider,
+    images: Sequence[JudgedImage],
+    instances: Sequence[ExamInstance],
+    *,
+    completeness: str,
+    now: float,
+    earlier: EarlierReport | None,
+) -> ExamAnswer:
+    """Decide an exam and put all together.
+
+    Parameters
+    ----------
+    images
+        Those of `gather`, none missing, without repeated exposures.
+    instances
+        All objects of the exam.
+    completeness
+        Name of the rule that ended the waiting.
+    now
+        Unix seconds: when the decision falls.
+    earlier
+        The report of the version before.
+    """
+    bundle = decider.bundle
+    decision = decide(evidence_of(images), threshold=bundle.threshold)
+    answer = ExamAnswer(
+        images=tuple(_source_image(decider.files, image, instances) for image in images),
+        decision=decision,
+        model=model_identity(bundle),
+        equipment=decider.equipment,
+        # The site's own time zone, as the images have it.
+        made_at=datetime.fromtimestamp(now, tz=UTC).astimezone(),
+        inputs_sha256=inputs_sha256(images, bundle),
+        completeness=completeness_sentence(completeness),
+    )
+    if earlier is None:
+        return answer
+    return replace(
+        answer,
+        version=earlier.version + 1,
+        predecessor=tuple(
+            EarlierDocument(ResultKind(result.kind), _reference(result))
+            for result in earlier.results
+            if result.modality == "SR"
+        ),
+        change=change_sentence(
+            earlier.views,
+            [image_to_json(image) for image in images],
+            probability_before=earlier.decision["patient"]["probability"],
+            probability_after=decision.probability,
+            same_model=earlier.bundle_sha256 == bundle.sha256,
+        ),
+    )
+
+
+def model_identity(bundle: Bundle) -> ModelIdentity:
+    """Say which model speaks, as its bundle does."""
+    return ModelIdentity(
+        name=bundle.name,
+        version=bundle.version,
+        sha256=bundle.sha256,
+        scenario=bundle.scenario,
+        synthetic=bundle.synthetic,
+        threshold=bundle.threshold,
+        folds=len(bundle.folds),
+        operating=_operating_point(bundle.figures),
+    )
+
+
+def _operating_point(figures: dict[str, Any]) -> OperatingPoint | None:
+    """Read what a bundle says of its threshold; older bundles and those of other makers may say nothing."""
+    stated = figures.get("operating")
+    if not isinstance(stated, dict) or not {"sensitivity", "specificity"} <= stated.keys():
+        return None
+    return OperatingPoint(
+        sensitivity=float(stated["sensitivity"]),
+        specificity=float(stated["specificity"]),
+        patients=int(figures.get("patients", 0)),
+        data=str(figures.get("data", "")),
+    )
+
+
+def _source_image(files: FileStore, image: JudgedImage, instances: Sequence[ExamInstance]) -> SourceImage:
+    record = image.record
+    return SourceImage(
+        header=image.header,
+        attributes=dcmread(files.path(image.sha256), stop_before_pixels=True),
+        reason=image.reason,
+        explanation=explain(image.reason),
+        prediction=None if record is None else record.prediction,
+        mark=None if record is None or record.mark is None else _used_mark(record.mark, instances),
+        picture=None if record is None or record.picture is None else ViewPicture(record.picture, record.mirrored),
+    )
+
+
+def _used_mark(mark: Mark, instances: Sequence[ExamInstance]) -> UsedMark | None:
+    carriers = (carrier for carrier in instances if carrier.sop_instance_uid == mark.source_uid)
+    return next((UsedMark(mark.kind, _reference(carrier)) for carrier in carriers), None)
+
+
+def _reference(thing: ExamInstance | NewResult) -> ObjectReference:
+    return ObjectReference(
+        sop_class_uid=thing.sop_class_uid,
+        sop_instance_uid=thing.sop_instance_uid,
+        series_instance_uid=thing.series_instance_uid,
+        study_instance_uid=thing.study_instance_uid,
+    )
