@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator
 from pydicom.config import disable_value_validation
 
 from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
-from dcis_node.results.check import check_answer, check_results
+from dcis_node.results.check.answer import check_answer
+from dcis_node.results.check.results import check_results
 from dcis_node.results.hanging import hung, view_labels
 from dcis_node.results.kinds import EVERY_KIND, SERIES_NUMBERS, ResultKind
 from dcis_node.results.lesion import Lesion, lesion_of

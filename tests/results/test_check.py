@@ -10,7 +10,8 @@ from dcis_node.errors import ResultError
 from dcis_node.mammogram.facts import Reason
 from dcis_node.model.evidence import LesionSource
 from dcis_node.results.answer import ObjectReference, UsedMark
-from dcis_node.results.check import check_answer, check_results
+from dcis_node.results.check.answer import check_answer
+from dcis_node.results.check.results import check_results
 from tests.results.builders import BASIC, STUDY, answer, four_view_results, four_views, image, refused, results_of
 from tests.results.reading import groups, items, name, read
 
