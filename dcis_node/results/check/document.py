@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 from pydicom import Dataset
 
-from dcis_node.errors import ResultError
-from dcis_node.results.answer import ExamAnswer, SourceImage
+from dcis_node.results.answer import ExamAnswer
 from dcis_node.results.check.reading import code, content, demand
-from dcis_node.results.hanging import evidence_of, hung
-from dcis_node.results.outline import Points
+from dcis_node.results.check.region import analysed_image, check_outline, points_of
+from dcis_node.results.hanging import evidence_of
 
 
 def check_document(ds: Dataset, answer: ExamAnswer, outlined: set[str]) -> None:
@@ -50,28 +48,7 @@ def _check_group(item: Dataset) -> None:
 
 
 def _check_region(item: Dataset, answer: ExamAnswer) -> str:
-    """Check that an outline is closed, lies inside its image and round pixels of its mask; give the image's UID."""
+    """Hold an outline to the mask of its image; give the image's UID."""
     uid = str(item.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
-    image = next((i for i in hung(answer) if i.header.sop_instance_uid == uid), None)
-    if image is None or image.prediction is None:
-        raise ResultError("an outline lies on no analysed image")
-    points = np.array(item.GraphicData, dtype=np.float64).reshape(-1, 2)
-    demand(len(points) >= 4 and bool((points[0] == points[-1]).all()), "an outline is not closed")
-    limit = (image.header.columns, image.header.rows)
-    demand(bool((points >= 0).all() and (points <= limit).all()), "an outline leaves its image")
-    demand(_meets(points, image), "an outline does not lie on the mask")
+    check_outline(points_of(item.GraphicData), analysed_image(answer, uid))
     return uid
-
-
-def _meets(points: Points, image: SourceImage) -> bool:
-    """Tell if each corner of an outline touches a pixel of the mask: a mirrored or shifted outline does not."""
-    mask = image.prediction.mask if image.prediction else np.zeros((1, 1), dtype=bool)
-    x, y = points.astype(int).T
-    padded = np.pad(mask[_window(y, mask.shape[0]), _window(x, mask.shape[1])], 1)
-    x, y = x - _window(x, mask.shape[1]).start + 1, y - _window(y, mask.shape[0]).start + 1
-    touched = padded[y, x] | padded[y - 1, x] | padded[y, x - 1] | padded[y - 1, x - 1]
-    return bool(touched.all())
-
-
-def _window(indices: np.ndarray[tuple[int], np.dtype[np.int_]], size: int) -> slice:
-    return slice(max(0, int(indices.min()) - 1), min(size, int(indices.max()) + 1))
