@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
@@ -16,11 +17,15 @@ def require(tool: str) -> str:
     """Give the path of a tool; skip the test where it is missing, or fail it if DCIS_NODE_REQUIRE_PEERS=1."""
     found = shutil.which(tool, path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
     if found is None:
-        text = f"{tool} is not installed (Debian packages: dcmtk, dicom3tools, orthanc)"
-        if os.environ.get("DCIS_NODE_REQUIRE_PEERS") == "1":
-            pytest.fail(f"{text}, and DCIS_NODE_REQUIRE_PEERS=1 demands it")
-        pytest.skip(text)
+        without(f"{tool} is not installed (Debian packages: see .ci/run)")
     return found
+
+
+def without(text: str) -> NoReturn:
+    """Say what is missing: skip the test, or fail it if DCIS_NODE_REQUIRE_PEERS=1."""
+    if os.environ.get("DCIS_NODE_REQUIRE_PEERS") == "1":
+        pytest.fail(f"{text}, and DCIS_NODE_REQUIRE_PEERS=1 demands it")
+    pytest.skip(text)
 
 
 def free_port() -> int:
