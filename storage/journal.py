@@ -4,7 +4,6 @@ A line counts once its newline is on disk: whoever died while writing has writte
 were not meant to deceive; who may write the file can also write all of it anew.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dcis_node.canonical import canonical_json, digest
 from dcis_node.errors import StorageError
 from storage.files import sync_folder
 
@@ -87,13 +87,13 @@ def append_entry(path: Path, event: str, values: Mapping[str, Any], *, now: floa
         "values": dict(values),
         "previous": known[-1].sha256 if known else "",
     }
-    entry = Entry(**content, sha256=_digest(content))
+    entry = Entry(**content, sha256=digest(content))
     whole = len(_whole(path))
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     with os.fdopen(descriptor, "r+b") as file:
         file.truncate(whole)
         file.seek(whole)
-        file.write(_text(asdict(entry)) + b"\n")
+        file.write(canonical_json(asdict(entry)) + b"\n")
         file.flush()
         os.fsync(descriptor)
     sync_folder(path.parent)
@@ -119,18 +119,10 @@ def _entry(path: Path, number: int, line: bytes) -> Entry:
         raise _edited(path, number) from error
     values = asdict(entry)
     told = values.pop("sha256")
-    if entry.number != number or _digest(values) != told:
+    if entry.number != number or digest(values) != told:
         raise _edited(path, number)
     return entry
 
 
 def _edited(path: Path, number: int) -> StorageError:
     return StorageError(f"{path} was edited: line {number} does not fit its hash or the line before it")
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_text(content)).hexdigest()
-
-
-def _text(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
 from dcis_node.model.bundle import Bundle, load_bundle, write_bundle
 from dcis_node.model.calibration import Calibration
@@ -19,7 +20,7 @@ from training.bundle_record import BundleSource, chosen_figures, chosen_record, 
 from training.calibrate import fit_calibration
 from training.calibration_side import Part, calibration_side, patient_probabilities, raw_of
 from training.choosing import choose, judge_for_choice
-from training.cohort import digest, read_cohort
+from training.cohort import read_cohort
 from training.judging_job import Job, Row, judge_patients
 from training.run import WEIGHTS_NAME, Run, open_run
 from training.splits import read_splits

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
 from dcis_node.model.device import has_fast_bfloat16
 from storage.durable import file_sha256
 from training.batch_size import fits_in_memory, fits_on_gpu, micro_batch
-from training.cohort import UNLABELLED, Cohort, CohortView, digest, label
+from training.cohort import UNLABELLED, Cohort, CohortView, label
 from training.recipe import Recipe, Stage
 from training.run import (
     RUN_NAME,

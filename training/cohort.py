@@ -4,13 +4,13 @@
 names that hash. No row holds a hospital's number, name or date.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
 from training.files import write_json
 
@@ -236,12 +236,6 @@ def read_cohort(folder: Path, *, images: Path | None = None) -> Cohort:
         source=content["source"],
         sha256=told,
     )
-
-
-def digest(values: object) -> str:
-    """Give the SHA-256 of plain values in one canonical form: sorted keys, no spaces, ASCII."""
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def label(view: CohortView, scenario: str) -> int:

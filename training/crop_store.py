@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
-from training.cohort import Cohort, CohortView, digest
+from training.cohort import Cohort, CohortView
 from training.crops import CropStore, CropWriter, join_stores, open_store
 from training.images import load_region
 from training.loaded import LoadedRegion

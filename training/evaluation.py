@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
-from training.cohort import digest
 from training.files import write_json
 
 EVALUATION_NAME = "evaluation.json"

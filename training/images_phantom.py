@@ -11,13 +11,14 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
 from dcis_node.phantom.exam import STANDARD_VIEWS, generate_view
 from dcis_node.phantom.lesion import Mask
 from dcis_node.phantom.patient import LATERALITIES, VIEWS, Patient, generate_patient
 from dcis_node.phantom.region import generate_negative_region, generate_region, middle_of
 from dcis_node.phantom.vendor import VENDORS
-from training.cohort import CohortView, digest
+from training.cohort import CohortView
 from training.loaded import LoadedRegion, LoadedView
 from training.phantom_facts import phantom_facts
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
 from dcis_node.model.bundle import Bundle, load_bundle
 from dcis_node.model.device import choose_device
 from dcis_node.model.predict import Ensemble
-from training.cohort import Cohort, CohortView, digest, read_cohort
+from training.cohort import Cohort, CohortView, read_cohort
 from training.files import write_json
 from training.images import load_view
 from training.judging import PreparedView, prepare

@@ -14,8 +14,9 @@ import torch
 from pydantic import ValidationError
 
 import dcis_node
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
-from training.cohort import SCENARIOS, digest
+from training.cohort import SCENARIOS
 from training.files import write_json
 from training.recipe import Recipe, Stage
 

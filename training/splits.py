@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
-from training.cohort import Cohort, digest
+from training.cohort import Cohort
 from training.files import write_json
 from training.stratify import Pathology, deal, draw_share, patient_pathology, strata
 

@@ -11,7 +11,8 @@ from dcis_node.analyse.analysis_record import record_from_json
 from dcis_node.analyse.exam_marks import choose_mark, read_exam_marks
 from dcis_node.analyse.judged import JudgedImage, evidence_of, image_to_json
 from dcis_node.analyse.sentences import change_sentence, completeness_sentence
-from dcis_node.analyse.view import METHOD_VERSION, analysis_key, digest_of
+from dcis_node.analyse.view import METHOD_VERSION, analysis_key
+from dcis_node.canonical import digest
 from dcis_node.mammogram.eligibility import explain
 from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
 from dcis_node.model.bundle import Bundle
@@ -134,7 +135,7 @@ def inputs_sha256(images: Sequence[JudgedImage], bundle: Bundle) -> str:
         {"sha256": image.sha256, "reason": image.reason.value, "mark": _mark_values(image)}
         for image in sorted(images, key=lambda image: image.sha256)
     ]
-    return digest_of({"images": values, "bundle": bundle.sha256, "method": METHOD_VERSION})
+    return digest({"images": values, "bundle": bundle.sha256, "method": METHOD_VERSION})
 
 
 def _mark_values(image: JudgedImage) -> dict[str, Any] | None:

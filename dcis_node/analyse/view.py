@@ -1,10 +1,8 @@
 """One view: decode, show, find the breast, predict. And the key under which the outcome is kept."""
 
-import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +10,7 @@ from pydicom import dcmread
 
 from dcis_node.analyse.analysis_record import ViewRecord
 from dcis_node.analyse.decode import decode_pixels
+from dcis_node.canonical import digest
 from dcis_node.config import AnalyseSettings
 from dcis_node.errors import PixelError
 from dcis_node.mammogram.anatomy import find_breast, orientation
@@ -52,19 +51,13 @@ def analysis_key(instance_sha256: str, bundle: Bundle, mark: Mark | None) -> Ana
 
 def settings_sha256(bundle: Bundle, mark: Mark | None) -> str:
     """Digest what shapes an analysis beside the image and the weights."""
-    return digest_of(
+    return digest(
         {
             "method": METHOD_VERSION,
             "preprocessing": bundle.preprocessing.to_json(),
             "mark": None if mark is None else asdict(mark),
         }
     )
-
-
-def digest_of(values: Any) -> str:  # noqa: ANN401 -- any JSON values
-    """Give the SHA-256 of plain values in one canonical form."""
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def analyse_view(

@@ -1,11 +1,10 @@
 """The manifest of a model bundle: every setting that shapes an answer, and the hash of every file."""
 
-import hashlib
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from dcis_node.canonical import digest
 from dcis_node.errors import BundleError
 from dcis_node.model.calibration import Calibration
 from dcis_node.model.localise import Localisation
@@ -62,15 +61,9 @@ class Manifest(BaseModel):
     training: dict[str, Any]
 
 
-def canonical_bytes(manifest: Manifest) -> bytes:
-    """Give the one form of a manifest that is hashed: sorted keys, no spaces, ASCII."""
-    values = manifest.model_dump(mode="json")
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
-
-
 def manifest_sha256(manifest: Manifest) -> str:
     """Give the bundle's identity: as it covers every file's hash, it covers every byte that matters."""
-    return hashlib.sha256(canonical_bytes(manifest)).hexdigest()
+    return digest(manifest.model_dump(mode="json"))
 
 
 def parse_manifest(text: bytes) -> Manifest:

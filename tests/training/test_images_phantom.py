@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
 from dcis_node.phantom.patient import generate_patient
 from dcis_node.phantom.vendor import VENDORS
-from training.cohort import digest
 from training.images_phantom import (
     PhantomWord,
     is_phantom,

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
-from training.cohort import Cohort, CohortView, digest, write_cohort
+from training.cohort import Cohort, CohortView, write_cohort
 from training.splits import (
     draw_splits,
     patient_digests,

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 import dcis_node
+from dcis_node.canonical import digest
 from training.annotations.annotation import Annotation, ImageFacts, annotation
 from training.annotations.reading import read_annotation
-from training.cohort import Cohort, digest
+from training.cohort import Cohort
 from training.importing.candidates import Known, judge_candidates, write_graded
 from training.importing.clinical import ClinicalRow, ClinicalTable, read_clinical
 from training.importing.keys import patient_keys, write_key_file

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
-from training.cohort import digest
 from training.evaluation import Evaluation
 from training.promotion.pairing import Floats, Paired, paired_found, paired_given, refuse_unequal
 from training.statistics.bootstrap import Indices, paired_difference

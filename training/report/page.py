@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from dcis_node.canonical import digest
 from dcis_node.errors import TrainingError
 from dcis_node.model.bundle import Bundle
-from training.cohort import Cohort, digest
+from training.cohort import Cohort
 from training.evaluation import Evaluation
 from training.report import epochs, paper
 from training.report.calibration_figure import calibration_figure

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from dcis_node.canonical import digest
 from training.cli import app
-from training.cohort import CohortView, digest, read_cohort, write_cohort
+from training.cohort import CohortView, read_cohort, write_cohort
 from training.splits import read_splits
 
 
