@@ -85,18 +85,20 @@ class ProbabilityCodes:
 def of_model(*, synthetic: bool) -> ProbabilityCodes:
     """Name the figures of a model.
 
-    The code values are the same for every model. The meanings, which are what a viewer draws on the image, begin with
-    SYNTHETIC MODEL or end with RUO.
+    The code values are the same for every model. The meanings are what a viewer draws beside the outline, cut at the
+    edge of its window: so they are short, begin with SYNTHETIC or end with RUO, and say "high risk if DCIS", as the
+    figure holds only for a DCIS that biopsy has proven.
     """
 
     def named(value: str, meaning: str) -> Code:
-        text = f"SYNTHETIC MODEL: {meaning}" if synthetic else f"{meaning} (RUO)"
-        return Code(value, PRIVATE_SCHEME, text)
+        return Code(
+            value, PRIVATE_SCHEME, f"SYNTHETIC {meaning}" if synthetic else f"{meaning[0].upper()}{meaning[1:]} (RUO)"
+        )
 
     return ProbabilityCodes(
-        view=named("PHRDCIS", "Probability of high-risk DCIS"),
-        breast=named("PHRDCISB", "Probability of high-risk DCIS, breast"),
-        patient=named("PHRDCISP", "Probability of high-risk DCIS, patient"),
-        spread=named("PHRDCISF", "Fold spread of the probability"),
-        threshold=named("PHRDCIST", "Threshold for high risk"),
+        view=named("PHRDCIS", "high risk if DCIS, view"),
+        breast=named("PHRDCISB", "high risk if DCIS, breast"),
+        patient=named("PHRDCISP", "high risk if DCIS, patient"),
+        spread=named("PHRDCISF", "spread of the networks"),
+        threshold=named("PHRDCIST", "threshold for high risk"),
     )

@@ -57,20 +57,23 @@ def impression_sentences(answer: ExamAnswer) -> list[str]:
     """Say first what the report may not be used for, then its result and what the figure means."""
     sentences = [wording.banner(answer), wording.headline(answer)]
     if answer.decision.probability is not None:
-        sentences.append(wording.meaning(answer))
+        sentences += [wording.meaning(answer), wording.operating_sentence(answer)]
+    partly = wording.partly_sentence(answer)
+    sentences += [partly] if partly else []
     told = {flag for breast in answer.decision.breasts for flag in breast.flags}
     return sentences + wording.flag_sentences(tuple(f for f in answer.decision.flags if f not in told))
 
 
 def finding_sentences(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[str]:
-    """Say the findings, breast by breast, then view by view."""
+    """Say which views were analysed, then the findings, breast by breast and view by view."""
     labels = view_labels(answer)
-    sentences = [wording.breast_sentence(breast) for breast in answer.decision.breasts]
+    sentences = [wording.views_sentence(answer)]
+    sentences += [wording.breast_sentence(breast) for breast in answer.decision.breasts]
     for image in hung(answer):
         uid = image.header.sop_instance_uid
         if image.prediction is not None:
             sentences.append(wording.view_sentence(image, lesions.get(uid), label=labels[uid]))
-    return sentences or ["No view was analysed."]
+    return sentences
 
 
 def procedure_sentences(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[str]:

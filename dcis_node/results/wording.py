@@ -8,6 +8,7 @@ from dcis_node.results.answer import ExamAnswer, SourceImage
 from dcis_node.results.hanging import hung, view_labels, view_name
 from dcis_node.results.identity import RESEARCH_USE, SYNTHETIC_MODEL, made_at, model_line, plain
 from dcis_node.results.lesion import Lesion
+from dcis_node.results.reasons import because, in_words
 
 SIDES = {"R": "Right breast", "L": "Left breast"}
 
@@ -33,9 +34,18 @@ MARK_KINDS = {
 }
 
 
+# The views of a screening exam, as they hang.
+STANDARD_VIEWS = ("R CC", "L CC", "R MLO", "L MLO")
+
+# Beyond these a figure with one decimal would claim certainty.
+_LEAST, _MOST = 0.001, 0.999
+
+
 def percent(probability: float) -> str:
-    """Write a probability as `62.3 %`."""
-    return f"{100 * probability:.1f} %"
+    """Write a probability as `62.3 %`; never as 0.0 % or 100.0 %, which no model can know."""
+    if probability < _LEAST:
+        return "<0.1 %"
+    return ">99.9 %" if probability > _MOST else f"{100 * probability:.1f} %"
 
 
 def banner(answer: ExamAnswer) -> str:
@@ -47,16 +57,68 @@ def headline(answer: ExamAnswer) -> str:
     """Say the result of the exam in one or two sentences."""
     decision = answer.decision
     if decision.risk is Risk.NOT_ANALYSED:
-        return "The exam was not analysed. No view could be used; the reasons stand below."
+        reasons = unused_reasons(answer)
+        return f"Not analysed: because {because(reasons, whole=True)}." if reasons else "Not analysed."
     if decision.probability is None:
         return "No calcifications were found in the analysed views, so there is no probability of high-risk DCIS."
-    where = "at or above" if decision.risk is Risk.HIGH else "below"
     found = any(i.outlined for i in answer.images)
     begin = "Calcifications were outlined." if found else "No calcifications were outlined at the given mark."
+    threshold = percent(decision.threshold)
     return (
         f"{begin} The probability of high-risk DCIS is {percent(decision.probability)}, "
-        f"{where} the threshold of {percent(decision.threshold)}."
+        f"{_place(decision.probability, decision.threshold, decision.risk)} the threshold of {threshold}."
     )
+
+
+def _place(probability: float, threshold: float, risk: Risk) -> str:
+    """Say on which side of the threshold a figure lies, also where both are written alike."""
+    if risk is Risk.HIGH:
+        return "at or above"
+    return "just below" if percent(probability) == percent(threshold) else "below"
+
+
+def unused_reasons(answer: ExamAnswer) -> list[Reason]:
+    """Give the reason of each image that was not used, save the carriers of marks that were."""
+    used_marks = {i.mark.source.sop_instance_uid for i in answer.images if i.mark is not None}
+    return [
+        image.reason
+        for image in hung(answer)
+        if image.reason is not Reason.ELIGIBLE and image.header.sop_instance_uid not in used_marks
+    ]
+
+
+def partly_sentence(answer: ExamAnswer) -> str:
+    """Say that a part of an analysed exam was not used, and why; "" where all was used or nothing."""
+    reasons = unused_reasons(answer)
+    if not reasons or answer.decision.risk is Risk.NOT_ANALYSED:
+        return ""
+    return f"Not everything was used: {because(reasons, whole=False)}."
+
+
+def operating_sentence(answer: ExamAnswer) -> str:
+    """Say what the threshold gave, and on which patients it was measured."""
+    model, point = answer.model, answer.model.operating
+    if point is None:
+        return "How sensitive and how specific the model is at this threshold is not known."
+    patients = "synthetic patients (phantoms)" if model.synthetic else "patients"
+    measured = f"measured on {point.patients} {patients}" if point.patients else f"measured on {patients}"
+    data = f": {plain(point.data).rstrip('.')}" if point.data else ""
+    return (
+        f"At the threshold of {percent(model.threshold)} the sensitivity for high risk is "
+        f"{100 * point.sensitivity:.1f} % and the specificity {100 * point.specificity:.1f} %, {measured}{data}."
+    )
+
+
+def views_sentence(answer: ExamAnswer) -> str:
+    """Say which views were analysed, and which of the four standard views were not."""
+    labels = view_labels(answer)
+    analysed = [labels[i.header.sop_instance_uid] for i in hung(answer) if i.prediction is not None]
+    if not analysed:
+        return "No view was analysed."
+    names = {view_name(i) for i in hung(answer) if i.prediction is not None}
+    missing = [view for view in STANDARD_VIEWS if view not in names]
+    lacking = f" Not analysed of the {in_words(len(STANDARD_VIEWS))} standard views: {', '.join(missing)}."
+    return f"Views analysed: {', '.join(analysed)}.{lacking if missing else ''}"
 
 
 def meaning(answer: ExamAnswer) -> str:
@@ -73,8 +135,9 @@ def breast_sentence(breast: BreastDecision) -> str:
         return " ".join([f"{side}: no calcifications found.", *flag_sentences(breast.flags)])
     views = " and ".join(plain(view) for view in breast.views)
     mean = "mean of" if len(breast.views) > 1 else "from"
-    risk = "at or above" if breast.risk is Risk.HIGH else "below"
-    sentence = f"{side}: probability {percent(breast.probability)} ({mean} {views}), {risk} the threshold."
+    # The threshold itself stands in the headline.
+    where = "at or above" if breast.risk is Risk.HIGH else "below"
+    sentence = f"{side}: probability {percent(breast.probability)} ({mean} {views}), {where} the threshold."
     return " ".join([sentence, *flag_sentences(breast.flags)])
 
 
@@ -91,7 +154,7 @@ def view_sentence(image: SourceImage, lesion: Lesion | None, *, label: str) -> s
     sentences = []
     if prediction.probability is not None:
         folds = prediction.fold_probabilities
-        spread = f" (folds {percent(min(folds))} to {percent(max(folds))})" if folds else ""
+        spread = f" (its {len(folds)} networks: {percent(min(folds))} to {percent(max(folds))})" if folds else ""
         sentences.append(f"{label}: probability {percent(prediction.probability)}{spread}.")
     else:
         sentences.append(f"{label}: no probability.")

@@ -5,8 +5,9 @@ from pydicom.uid import EnhancedSRStorage
 
 from dcis_node.mammogram.facts import Reason
 from dcis_node.model.evidence import BreastDecision, Decision, LesionSource, Risk
-from dcis_node.results.answer import EarlierDocument, ObjectReference, UsedMark
+from dcis_node.results.answer import EarlierDocument, ObjectReference, OperatingPoint, UsedMark
 from dcis_node.results.kinds import ResultKind
+from dcis_node.results.wording import percent
 from tests.results.builders import (
     HIGH,
     LOW,
@@ -75,12 +76,57 @@ def test_what_high_risk_means_is_said(scenario, words):
     assert "it is no probability of cancer" in text
 
 
+def test_a_figure_just_below_the_threshold_is_not_called_equal_to_it():
+    decision = Decision((BreastDecision("R", 0.49999, Risk.LOW, ("CC",)),), 0.49999, Risk.LOW, 0.5)
+    assert "is 50.0 %, just below the threshold of 50.0 %." in said([image()], decision)
+
+
+@pytest.mark.parametrize(("probability", "written"), [(0.0, "<0.1 %"), (0.001, "0.1 %"), (1.0, ">99.9 %")])
+def test_no_figure_claims_certainty(probability, written):
+    assert percent(probability) == written
+
+
+def test_the_operating_point_is_said_with_its_patients_and_their_kind():
+    point = OperatingPoint(0.831, 0.6508, 260, "phantoms that calibration was chosen on.")
+    text = said(model=replace(MODEL, operating=point))
+    assert (
+        "At the threshold of 50.0 % the sensitivity for high risk is 83.1 % and the specificity 65.1 %, "
+        "measured on 260 synthetic patients (phantoms): phantoms that calibration was chosen on."
+    ) in text
+    trained = replace(MODEL, synthetic=False, operating=replace(point, data="hospital A, held out"))
+    assert "measured on 260 patients: hospital A, held out." in said(model=trained)
+
+
+def test_an_unknown_operating_point_is_said_to_be_unknown():
+    assert "How sensitive and how specific the model is at this threshold is not known." in said()
+
+
+def test_the_analysed_views_are_named_and_the_missing_standard_views_too():
+    assert "Views analysed: R CC, L CC, R MLO, L MLO." in said()
+    assert "Views analysed: R CC, R MLO. Not analysed of the four standard views: L CC, L MLO." in said(
+        four_views()[::2]
+    )
+
+
+def test_the_impression_says_first_that_not_everything_was_used():
+    ds = readable(results_of([*four_views(), refused("R", "CC", number=8), refused("L", "CC", number=9)]))
+    impressions = whole_text(ds.ContentSequence[1])
+    assert "Not everything was used: two images are magnification views." in impressions
+    assert "Not everything was used" not in said()
+
+
+def test_the_headline_gives_the_main_reason_when_nothing_was_analysed():
+    raw = [refused(number=n, reason=Reason.FOR_PROCESSING, explanation="This is raw data.") for n in (1, 2, 3, 4)]
+    headline = texts(readable(results_of(raw, NOT_ANALYSED)))[1]
+    assert headline == "Not analysed: because all four images are raw (FOR PROCESSING)."
+
+
 def test_each_breast_and_each_view_has_its_sentence():
     text = said()
     assert "Right breast: probability 62.0 % (mean of CC and MLO), at or above the threshold." in text
     assert "Left breast: no calcifications found." in text
     assert (
-        "R CC: probability 60.0 % (folds 53.0 % to 66.0 %). Outlined in 1 piece, extent 3.2 mm, "
+        "R CC: probability 60.0 % (its 5 networks: 53.0 % to 66.0 %). Outlined in 1 piece, extent 3.2 mm, "
         "area 5.0 mm2, 14 calcifications counted."
     ) in text
     assert "L MLO: no calcifications found." in text
@@ -154,7 +200,7 @@ def test_an_exam_that_was_not_analysed_says_so_and_why():
     results = results_of([refused()], NOT_ANALYSED, completeness="Only refused views were received.")
     assert [r.modality for r in results] == ["SR"]
     text = whole_text(readable(results))
-    assert "The exam was not analysed." in text
+    assert "Not analysed: because the only image is a magnification view." in text
     assert "Not used: R CC. Reason magnification_view: This is a magnification view." in text
     assert "No view was analysed." in text
 

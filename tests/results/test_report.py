@@ -250,7 +250,7 @@ def test_a_found_lesion_points_at_no_mark():
 def test_a_synthetic_model_is_called_so_on_the_image_in_the_text_and_in_the_codes():
     ds = report_of()
     first = next(i for i in groups(ds)[0].ContentSequence if i.ValueType == "NUM")
-    assert name(first).CodeMeaning == "SYNTHETIC MODEL: Probability of high-risk DCIS"
+    assert name(first).CodeMeaning == "SYNTHETIC high risk if DCIS, view"
     assert "SYNTHETIC MODEL trained on phantoms: figures have no clinical meaning" in whole_text(ds)
     assert set(codes_of(ds, "USE")) == {"RUOSYN"}
     assert ds.SeriesDescription.startswith("RUO SYNTHETIC ")
@@ -261,7 +261,7 @@ def test_a_trained_model_is_not_called_synthetic_but_research_use_only():
     assert "SYNTHETIC" not in str(ds)
     assert "RESEARCH USE ONLY - NOT FOR CLINICAL USE" in whole_text(ds)
     first = next(i for i in groups(ds)[0].ContentSequence if i.ValueType == "NUM")
-    assert name(first).CodeMeaning == "Probability of high-risk DCIS (RUO)"
+    assert name(first).CodeMeaning == "High risk if DCIS, view (RUO)"
     assert set(codes_of(ds, "USE")) == {"RUO"}
 
 
