@@ -32,10 +32,13 @@ class UsedMark:
         `seg`, `sr_scoord`, `cad_sr` or `gsps`, as in `dcis_node.mammogram.facts.Mark`.
     source
         The received object that carries the mark. It becomes evidence of the report.
+    among
+        How many marks the exam holds on this view, the one that was used with them.
     """
 
     kind: str
     source: ObjectReference
+    among: int = 1
 
 
 @dataclass(frozen=True)
