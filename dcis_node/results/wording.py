@@ -178,9 +178,13 @@ def _size(lesion: Lesion | None) -> str:
 
 
 def given_sentence(image: SourceImage) -> str:
-    """Say that the analysis was centred on somebody's mark, and of which kind."""
-    kind = MARK_KINDS.get(image.mark.kind if image.mark else "", "a mark")
-    return f"The analysis was centred on a given mark: {kind} of this exam."
+    """Say that the analysis was centred on somebody's mark, of which kind, and among how many it was chosen."""
+    mark = image.mark
+    kind = MARK_KINDS.get(mark.kind if mark else "", "a mark")
+    sentence = f"The analysis was centred on a given mark: {kind} of this exam"
+    if mark is None or mark.among < 2:
+        return f"{sentence}."
+    return f"{sentence}, one of {mark.among} marks on this view; nothing was looked for at the others."
 
 
 def magnification_sentence(image: SourceImage) -> str:
