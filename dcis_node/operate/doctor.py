@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from pydicom.uid import UID, Comprehensive3DSRStorage
 
 from dcis_node.analyse.decode import decode_pixels
 from dcis_node.config import Configuration
+from dcis_node.deliver.acceptance import ask_acceptance
 from dcis_node.deliver.outcome import PeerAddress
 from dcis_node.deliver.sender import echo
 from dcis_node.errors import DcisNodeError
@@ -19,6 +21,9 @@ from dcis_node.operate.findings import Finding, Verdict
 from dcis_node.operate.listener import address_of, bind_listener
 from dcis_node.operate.probes import STREAMS, expected, probe_file
 from dcis_node.operate.sending import peer_of
+from dcis_node.operate.site import destinations_of
+from dcis_node.results.kinds import SOP_CLASS_UIDS
+from dcis_node.results.profiles import Destination
 from storage.database import check_location, open_database
 from storage.heartbeat import beats
 from storage.registry import Registry
@@ -135,7 +140,27 @@ def _runs(configuration: Configuration) -> bool:
 def _destinations(configuration: Configuration) -> Iterator[Finding]:
     if not configuration.destinations:
         yield Finding("destinations", Verdict.WARN, "none: results are kept and sent nowhere")
-    for destination in configuration.destinations:
-        answer = echo(peer_of(configuration, destination))
+    for settings, destination in zip(configuration.destinations, destinations_of(configuration), strict=True):
+        peer = peer_of(configuration, settings)
+        answer = echo(peer)
         verdict = Verdict.OK if answer.ok else Verdict.FAIL
         yield Finding(f"destination {destination.name}", verdict, f"C-ECHO: {answer.text}")
+        if answer.ok:
+            yield _profile(destination, peer)
+
+
+def _profile(destination: Destination, peer: PeerAddress) -> Finding:
+    """Hold the objects of a profile to what the peer takes: what it refuses would wait in the outbox for ever."""
+    check = f"profile of {destination.name}"
+    kinds = {str(SOP_CLASS_UIDS[kind]): kind for kind in sorted(destination.every_kind)}
+    acceptance = ask_acceptance(peer, kinds)
+    if acceptance.failure:
+        return Finding(check, Verdict.FAIL, acceptance.failure)
+    if not acceptance.refused:
+        return Finding(check, Verdict.OK, f"{destination.profile}: takes all {len(kinds)} kinds of objects")
+    refused = sorted(acceptance.refused, key=list(kinds).index)
+    names = ", ".join(UID(uid).name.removesuffix(" Storage") for uid in refused)
+    detail = f"{destination.name}: does not take {names}, which profile {destination.profile} sends: choose another"
+    switch = str(Comprehensive3DSRStorage) in refused
+    advice = ' (or measurement_report = "comprehensive")' if switch else ""
+    return Finding(check, Verdict.FAIL, f"{detail} profile{advice} or tell the PACS to take it")

@@ -1,14 +1,10 @@
 """The analysis process: one for each device."""
 
-from dcis_node import __version__
 from dcis_node.analyse.worker import run_worker
 from dcis_node.config import Configuration
 from dcis_node.operate.bundles import bundles_of
 from dcis_node.operate.process import running_process
-from dcis_node.results.answer import Equipment
-from dcis_node.results.profiles import Destination, Profile
-
-MANUFACTURER = "dcis-node project (research use only)"
+from dcis_node.operate.site import destinations_of, equipment_of
 
 
 def run_analyse(configuration: Configuration, name: str, *, lifeline: int | None) -> None:
@@ -25,24 +21,3 @@ def run_analyse(configuration: Configuration, name: str, *, lifeline: int | None
             stop=process.stop,
             beat=lambda state: process.beat(state.to_json()),
         )
-
-
-def destinations_of(configuration: Configuration) -> tuple[Destination, ...]:
-    """Say where results go, and what is shown there."""
-    return tuple(
-        Destination(d.name, Profile(d.profile), comprehensive=d.measurement_report == "comprehensive")
-        for d in configuration.destinations
-    )
-
-
-def equipment_of(configuration: Configuration) -> Equipment:
-    """Say who made the results."""
-    return Equipment(
-        manufacturer=MANUFACTURER,
-        model_name="dcis-node",
-        software_version=__version__,
-        device_serial_number=configuration.node.aet,
-        station_name=configuration.node.aet,
-        institution=configuration.node.institution,
-        aet=configuration.node.aet,
-    )

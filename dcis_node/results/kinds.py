@@ -1,6 +1,19 @@
 """The kinds of result objects. Their names stand in the index, in JSON and in derived UIDs, and never change."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
+
+from pydicom.uid import (
+    UID,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    MammographyCADSRStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
 
 
 class ResultKind(StrEnum):
@@ -28,3 +41,16 @@ SERIES_NUMBERS = {
     ResultKind.SEGMENTATION: 9011,
     ResultKind.PRESENTATION_STATE: 9051,
 }
+
+# How each kind is stored and sent; all in Explicit VR Little Endian.
+SOP_CLASS_UIDS: Mapping[ResultKind, UID] = MappingProxyType(
+    {
+        ResultKind.READABLE_REPORT: EnhancedSRStorage,
+        ResultKind.MEASUREMENT_REPORT: Comprehensive3DSRStorage,
+        ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE: ComprehensiveSRStorage,
+        ResultKind.CAD_REPORT: MammographyCADSRStorage,
+        ResultKind.SUMMARY_IMAGE: SecondaryCaptureImageStorage,
+        ResultKind.SEGMENTATION: SegmentationStorage,
+        ResultKind.PRESENTATION_STATE: GrayscaleSoftcopyPresentationStateStorage,
+    }
+)

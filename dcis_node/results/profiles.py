@@ -1,4 +1,7 @@
-"""Which objects a destination gets: a profile is what the viewers behind it show."""
+"""Which objects a destination gets: a profile is what the viewers behind it show.
+
+`TABLE` is the whole truth, one reason a cell; docs/profiles.md holds the same table, and a test holds the two together.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,19 +20,77 @@ class Profile(StrEnum):
     ARCHIVE = "archive"
 
 
-ALWAYS = frozenset({ResultKind.READABLE_REPORT, ResultKind.MEASUREMENT_REPORT})
+class When(StrEnum):
+    """When a profile sends a kind of object."""
 
-PROFILES: Mapping[Profile, frozenset[ResultKind]] = MappingProxyType(
+    SENT = "sent"
+    NOTHING_OUTLINED = "when nothing was outlined"
+    NOT_SENT = "not sent"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the table: when a profile sends a kind, and why."""
+
+    when: When
+    why: str
+
+
+_READ_FIRST = Cell(When.SENT, "what a person reads first; in every exam")
+_FIGURES = Cell(When.SENT, "the figures as data, for any program that reads them later")
+_UNSEEN = "a viewer that shows reports badly must not hide a refusal or an empty finding"
+_PICTURE_IF_NOTHING = Cell(When.NOTHING_OUTLINED, _UNSEEN)
+
+# A profile sends the measurement report as one of two SOP classes, so it has one row. Rows are those of the docs.
+TABLE: Mapping[Profile, Mapping[ResultKind, Cell]] = MappingProxyType(
     {
-        # Nothing is known of the viewer, so everything a common PACS draws; the picture, as many show no SR.
-        Profile.GENERIC: ALWAYS | {ResultKind.SEGMENTATION, ResultKind.PRESENTATION_STATE, ResultKind.SUMMARY_IMAGE},
-        # Draws SR and SEG; lists a presentation state as "unsupported", so it gets none.
-        Profile.OHIF: ALWAYS | {ResultKind.SEGMENTATION},
-        # Draws CAD marks and presentation states, and few draw a SEG or TID 1500; so the picture too.
-        Profile.MAMMO_WORKSTATION: ALWAYS
-        | {ResultKind.CAD_REPORT, ResultKind.PRESENTATION_STATE, ResultKind.SUMMARY_IMAGE},
-        # Nobody looks there: whatever a later reader or program may want.
-        Profile.ARCHIVE: ALWAYS | {ResultKind.SEGMENTATION, ResultKind.PRESENTATION_STATE, ResultKind.CAD_REPORT},
+        Profile.GENERIC: MappingProxyType(
+            {
+                ResultKind.READABLE_REPORT: _READ_FIRST,
+                ResultKind.MEASUREMENT_REPORT: _FIGURES,
+                ResultKind.SEGMENTATION: Cell(When.SENT, "drawn by newer viewers, and the exact pixels for the others"),
+                ResultKind.PRESENTATION_STATE: Cell(When.SENT, "the overlay that most PACS viewers draw"),
+                ResultKind.CAD_REPORT: Cell(
+                    When.NOT_SENT, "only mammography workstations draw it; elsewhere one more report nobody can open"
+                ),
+                ResultKind.SUMMARY_IMAGE: Cell(When.SENT, "nothing is known of the viewer: every one shows a picture"),
+            }
+        ),
+        Profile.OHIF: MappingProxyType(
+            {
+                ResultKind.READABLE_REPORT: _READ_FIRST,
+                ResultKind.MEASUREMENT_REPORT: Cell(When.SENT, "OHIF draws its outlines and the first five figures"),
+                ResultKind.SEGMENTATION: Cell(When.SENT, "OHIF draws it over the image"),
+                ResultKind.PRESENTATION_STATE: Cell(When.NOT_SENT, "OHIF lists it as unsupported, with a warning"),
+                ResultKind.CAD_REPORT: Cell(When.NOT_SENT, "OHIF draws no mark of it"),
+                ResultKind.SUMMARY_IMAGE: _PICTURE_IF_NOTHING,
+            }
+        ),
+        Profile.MAMMO_WORKSTATION: MappingProxyType(
+            {
+                ResultKind.READABLE_REPORT: _READ_FIRST,
+                ResultKind.MEASUREMENT_REPORT: _FIGURES,
+                ResultKind.SEGMENTATION: Cell(
+                    When.NOT_SENT, "few draw it; others hang it as a black and white picture beside the mammograms"
+                ),
+                ResultKind.PRESENTATION_STATE: Cell(When.SENT, "outline and figures, which a CAD mark does not carry"),
+                ResultKind.CAD_REPORT: Cell(When.SENT, "its CAD button shows the marks, as the reader is used to"),
+                ResultKind.SUMMARY_IMAGE: Cell(When.SENT, "few show a report: the figures at a glance"),
+            }
+        ),
+        Profile.ARCHIVE: MappingProxyType(
+            {
+                ResultKind.READABLE_REPORT: _READ_FIRST,
+                ResultKind.MEASUREMENT_REPORT: _FIGURES,
+                ResultKind.SEGMENTATION: Cell(When.SENT, "the exact pixels, for research and for later viewers"),
+                ResultKind.PRESENTATION_STATE: Cell(When.SENT, "for whatever viewer the exam is fetched to later"),
+                ResultKind.CAD_REPORT: Cell(When.SENT, "for a workstation that the exam is fetched to later"),
+                ResultKind.SUMMARY_IMAGE: Cell(
+                    When.NOTHING_OUTLINED,
+                    "drawn from the others, and the largest; alone it says to later viewers why there are no others",
+                ),
+            }
+        ),
     }
 )
 
@@ -49,15 +110,22 @@ class Destination:
     comprehensive: bool = False
 
     def kinds(self, *, outlined: bool) -> frozenset[ResultKind]:
-        """Give the kinds that go there.
+        """Give the kinds that go there, as far as an exam has anything for them.
 
         Parameters
         ----------
         outlined
-            True if something was outlined in the exam. If not, the summary image goes everywhere: a viewer that shows
-            reports badly must not leave "nothing found" or "not analysed" unseen.
+            True if something was outlined in the exam.
         """
-        kinds = PROFILES[self.profile] | (frozenset() if outlined else {ResultKind.SUMMARY_IMAGE})
+        return self._kinds({When.SENT} if outlined else {When.SENT, When.NOTHING_OUTLINED})
+
+    @property
+    def every_kind(self) -> frozenset[ResultKind]:
+        """What it must be able to take: the kinds that go there in any exam."""
+        return self._kinds({When.SENT, When.NOTHING_OUTLINED})
+
+    def _kinds(self, whens: Iterable[When]) -> frozenset[ResultKind]:
+        kinds = frozenset(kind for kind, cell in TABLE[self.profile].items() if cell.when in whens)
         if not self.comprehensive:
             return kinds
         return kinds - {ResultKind.MEASUREMENT_REPORT} | {ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE}
