@@ -102,6 +102,11 @@ class SourceImage:
         """True if at least one pixel of the view was outlined."""
         return self.prediction is not None and bool(self.prediction.mask.any())
 
+    @property
+    def has_finding(self) -> bool:
+        """True if the view has an outline or a probability: at a given mark there may be the one without the other."""
+        return self.outlined or (self.prediction is not None and self.prediction.probability is not None)
+
 
 @dataclass(frozen=True)
 class OperatingPoint:

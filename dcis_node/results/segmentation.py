@@ -29,7 +29,7 @@ from dcis_node.results.lesion import Lesion
 
 KIND = ResultKind.SEGMENTATION
 # CIELab of a clear cyan: seen on grey, and not the red that reads as an alarm (PS3.3 C.10.7.1.1).
-_COLOUR_CIELAB = (59392, 20992, 27136)
+COLOUR_CIELAB = (59392, 20992, 27136)
 
 
 def build_segmentation(
@@ -102,7 +102,7 @@ def _segment(answer: ExamAnswer, image: SourceImage, lesion: Lesion, *, label: s
     if side is not None:
         description.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [coded(side)]
     description.SegmentDescription = plain(model_line(answer), limit=1024)
-    description.RecommendedDisplayCIELabValue = list(_COLOUR_CIELAB)
+    description.RecommendedDisplayCIELabValue = list(COLOUR_CIELAB)
     return description
 
 
