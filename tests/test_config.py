@@ -87,6 +87,14 @@ def test_a_file_that_is_no_toml_is_named_with_the_place(config):
             ["destinations", "same name"],
         ),
         ("[[destinations]]\nname='../x'\nhost='h'\nport=1\naet='A'", ["destinations.0.name = '../x'"]),
+        (
+            "[[destinations]]\nname='p'\nhost='h'\nport=1\naet='A'\nprofile='sectra'",
+            ["destinations.0.profile = 'sectra'", "'generic', 'ohif', 'mammo-workstation' or 'archive'"],
+        ),
+        (
+            "[[destinations]]\nname='p'\nhost='h'\nport=1\naet='A'\nmeasurement_report='sr'",
+            ["destinations.0.measurement_report = 'sr'", "'comprehensive-3d' or 'comprehensive'"],
+        ),
         ("base = '/'", ["base", "unknown key"]),
     ],
 )
