@@ -10,6 +10,7 @@ from dcis_node.results.check.results import check_results
 from dcis_node.results.hanging import hung, view_labels
 from dcis_node.results.kinds import EVERY_KIND, SERIES_NUMBERS, ResultKind
 from dcis_node.results.lesion import Lesion, lesion_of
+from dcis_node.results.presentation import build_presentation
 from dcis_node.results.readable import build_readable
 from dcis_node.results.report import SOP_CLASSES, build_report
 from dcis_node.results.segmentation import build_segmentation
@@ -64,6 +65,10 @@ def _view_by_view(
     if ResultKind.SEGMENTATION in kinds:
         for number, image in enumerate(outlined, SERIES_NUMBERS[ResultKind.SEGMENTATION]):
             yield build_segmentation(answer, image, lesions[_uid(image)], label=labels[_uid(image)], number=number)
+    found = [image for image in hung(answer) if image.has_finding]
+    if ResultKind.PRESENTATION_STATE in kinds:
+        for number, image in enumerate(found, SERIES_NUMBERS[ResultKind.PRESENTATION_STATE]):
+            yield build_presentation(answer, image, lesions.get(_uid(image)), label=labels[_uid(image)], number=number)
 
 
 def lesions_of(answer: ExamAnswer) -> dict[str, Lesion]:

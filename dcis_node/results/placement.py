@@ -79,6 +79,7 @@ def place(lines: Sequence[str], parts: Sequence[Points], *, rows: int, columns: 
 
 
 def _inside(corner: tuple[float, float], width: float, height: float, *, rows: int, columns: int) -> Box:
-    x = min(max(corner[0], 0.0), columns - width)
-    y = min(max(corner[1], 0.0), rows - height)
-    return Box(x, y, x + width, y + height)
+    """Move a box into the image; its edges are whole pixels."""
+    x = np.floor(min(max(corner[0], 0.0), columns - width))
+    y = np.floor(min(max(corner[1], 0.0), rows - height))
+    return Box(float(x), float(y), float(min(columns, np.ceil(x + width))), float(min(rows, np.ceil(y + height))))

@@ -95,8 +95,8 @@ def build_presentation(
         presentation_lut_transformation=steps.presentation,
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
-    _finish(ds, answer, image)
     dress(ds, answer, source=image, description=f"DCIS presentation {label}", number=number)
+    _finish(ds, answer, image)
     return written(ds, ExplicitVRLittleEndian, KIND)
 
 
@@ -190,8 +190,12 @@ def _finish(ds: Dataset, answer: ExamAnswer, image: SourceImage) -> None:
     """Mend what highdicom writes by the clock or for other images, and add what it leaves out."""
     when = made_at(answer, image.attributes)
     ds.PresentationCreationDate, ds.PresentationCreationTime = when.strftime("%Y%m%d"), when.strftime("%H%M%S")
-    # A device has no components of a name.
-    ds.ContentCreatorName = plain(answer.equipment.model_name, limit=64).replace("^", " ").replace("=", " ")
+    # A device has one name; the delimiter says that it is a family name, as no other form is current (PS3.5 6.2).
+    name = plain(answer.equipment.model_name, limit=63).replace("^", " ").replace("=", " ")
+    ds.ContentCreatorName = f"{name}^"
+    # No part of this IOD (PS3.3 A.33.1), and no private code stands in it.
+    for keyword in ("ContentDate", "ContentTime", "CodingSchemeIdentificationSequence"):
+        delattr(ds, keyword)
     (area,) = ds.DisplayedAreaSelectionSequence
     # Said of images in tiles only (PS3.3 C.10.4): VOLUME would mean a matrix that a mammogram does not have.
     del area.PixelOriginInterpretation

@@ -9,22 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 from highdicom import (
     VOILUT,
-    ModalityLUT,
     ModalityLUTTransformation,
     PresentationLUTShapeValues,
     PresentationLUTTransformation,
     RescaleTypeValues,
 )
 from highdicom.pr import SoftcopyVOILUTTransformation
-from numpy.typing import NDArray
 from pydicom import Dataset
 
-from dcis_node.mammogram.curves import Rescale, Table, Window
-from dcis_node.mammogram.display import choose, transforms
-from dcis_node.mammogram.values import items, text
+from dcis_node.mammogram.curves import FullRange, Rescale, Table, Window
+from dcis_node.mammogram.display import DisplayTransform, choose, transforms
+from dcis_node.mammogram.values import text
 
-# The depth of every table written: 16 bits are what all viewers read (PS3.3 C.11.2.1.1 allows 10 to 16).
-FULL_OUTPUT = (1 << 16) - 1
+# The depth of every table written: what all viewers read (PS3.3 C.11.2.1.1 allows 10 to 16).
+_BITS = 16
+_FULL_OUTPUT = (1 << _BITS) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ class GreySteps:
     voi
         One window or one table; None where the image offers neither. The node's own display then runs from the
         smallest to the largest value of the pixels, which no header tells, and a window over all possible values would
-        show many an image nearly black. Without one, a viewer does what it does for the image itself.
+        show many an image nearly black. Without one, a viewer can do what it does for the image itself.
     presentation
         INVERSE where small values are bright.
     """
@@ -60,50 +59,59 @@ def grey_steps(attributes: Dataset) -> GreySteps:
     shape = PresentationLUTShapeValues.INVERSE if chosen.inverted else PresentationLUTShapeValues.IDENTITY
     return GreySteps(
         modality=_modality(chosen.modality, attributes),
-        voi=_voi(chosen.voi),
+        voi=_voi(_voi_step(chosen)),
         presentation=PresentationLUTTransformation(shape),
     )
 
 
 def _modality(step: Rescale | Table, attributes: Dataset) -> ModalityLUTTransformation | None:
-    if isinstance(step, Table):
-        item = next(iter(items(attributes, "ModalityLUTSequence")), attributes)
-        # Not scaled: the entries are the values that the VOI step is written for.
-        lut = ModalityLUT(_type(item, "ModalityLUTType"), max(step.first, 0), step.entries.astype(np.uint16))
-        _describe(lut, step)
-        return ModalityLUTTransformation(modality_lut=lut)
-    if step == Rescale():
+    if isinstance(step, Table) or step == Rescale():
         return None
-    return ModalityLUTTransformation(step.intercept, step.slope, _type(attributes, "RescaleType"))
+    stated = text(attributes, "RescaleType").upper()
+    # One of the defined terms of PS3.3 C.11.1.1.2, else US: unspecified.
+    known = stated in {term.value for term in RescaleTypeValues}
+    return ModalityLUTTransformation(step.intercept, step.slope, stated if known else RescaleTypeValues.US)
 
 
-def _type(ds: Dataset, keyword: str) -> str:
-    """Give what the values mean, where that is one of the defined terms; else US, unspecified (PS3.3 C.11.1.1.2)."""
-    stated = text(ds, keyword).upper()
-    return stated if stated in {term.value for term in RescaleTypeValues} else RescaleTypeValues.US.value
+def _voi_step(chosen: DisplayTransform) -> Window | Table | None:
+    """Give the VOI step, with a Modality LUT folded into it.
+
+    A Modality LUT of 8 to 15 used bits has no form that the validators take (they want 8 or 16), and no mammogram
+    should have one: the module is not in its IOD (PS3.3 A.26).
+    """
+    table, voi = chosen.modality, chosen.voi
+    if not isinstance(table, Table):
+        return None if isinstance(voi, FullRange) else voi
+    if isinstance(voi, FullRange):
+        return table
+    unit = voi.unit(table.entries.astype(np.float64))
+    return Table(table.first, np.rint(unit * _FULL_OUTPUT).astype(np.int64), _FULL_OUTPUT)
 
 
-def _voi(step: object) -> SoftcopyVOILUTTransformation | None:
+def _voi(step: Window | Table | None) -> SoftcopyVOILUTTransformation | None:
     if isinstance(step, Window):
         return SoftcopyVOILUTTransformation(step.center, step.width, voi_lut_function=step.function)
-    if isinstance(step, Table):
-        # highdicom states 16 bits whatever the data; data of 12 bits would then show 16 times too dark.
-        lut = VOILUT(max(step.first, 0), full_depth(step))
-        _describe(lut, step)
-        return SoftcopyVOILUTTransformation(voi_luts=[lut])
-    return None
+    return None if step is None else SoftcopyVOILUTTransformation(voi_luts=[_voi_lut(step)])
 
 
-def full_depth(table: Table) -> NDArray[np.uint16]:
-    """Scale the entries of a table so that its full output is that of 16 bits."""
-    return np.asarray(np.rint(table.entries * (FULL_OUTPUT / table.top)), np.uint16)
+def used_depth(table: Table) -> int:
+    """Give the largest entry that the bits in use can hold.
+
+    A table that never reaches the upper half of its stated depth states a wrong one (12 bits of data under a 16: a
+    known fault, which shows the image 16 times too dark).
+    """
+    return (1 << int(table.entries.max()).bit_length()) - 1 or table.top
 
 
-def _describe(lut: Dataset, table: Table) -> None:
-    """Put on a LUT its descriptor with the VR that the first mapped value needs, which highdicom leaves open."""
-    count = len(table.entries) & 0xFFFF
-    if table.first < 0:  # SS then, and the number of entries is still read as unsigned (PS3.3 C.11.1.1)
-        lut.add_new("LUTDescriptor", "SS", [count - 65_536 if count > 32_767 else count, table.first, 16])
+def _voi_lut(table: Table) -> VOILUT:
+    """Give a table of 16 bits whose data use 16 bits; highdicom states 16 whatever the data."""
+    scaled = np.rint(table.entries * (_FULL_OUTPUT / used_depth(table))).astype(np.uint16)
+    lut = VOILUT(max(table.first, 0), scaled)
+    # With the VR that the first mapped value needs, which highdicom leaves open.
+    count = len(scaled) & 0xFFFF
+    if table.first < 0:  # SS then, and the number of entries is still read as unsigned (PS3.3 C.11.2.1.1)
+        lut.add_new("LUTDescriptor", "SS", [count - 65_536 if count > 32_767 else count, table.first, _BITS])
     else:
-        lut.add_new("LUTDescriptor", "US", [count, table.first, 16])
+        lut.add_new("LUTDescriptor", "US", [count, table.first, _BITS])
     lut.add_new("LUTData", "OW", lut.LUTData)
+    return lut

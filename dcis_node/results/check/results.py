@@ -12,6 +12,7 @@ from dcis_node.errors import ResultError
 from dcis_node.results.answer import ExamAnswer, ResultObject
 from dcis_node.results.check.document import check_document
 from dcis_node.results.check.identity import check_identity, check_own_values
+from dcis_node.results.check.presentation import check_presentation
 from dcis_node.results.check.reading import demand, elements
 from dcis_node.results.check.segmentation import check_segmentation
 from dcis_node.results.hanging import hung
@@ -19,7 +20,7 @@ from dcis_node.results.kinds import ResultKind
 
 # Kinds of which there is one for each view; their check gives the SOP Instance UID of that view.
 _VIEW_CHECKS: Mapping[ResultKind, Callable[[Dataset, ExamAnswer], str]] = MappingProxyType(
-    {ResultKind.SEGMENTATION: check_segmentation}
+    {ResultKind.SEGMENTATION: check_segmentation, ResultKind.PRESENTATION_STATE: check_presentation}
 )
 
 
@@ -56,6 +57,9 @@ def _check_all(answer: ExamAnswer, results: Sequence[ResultObject], kinds: Colle
     outlined = {i.header.sop_instance_uid for i in hung(answer) if i.outlined}
     wanted = outlined if ResultKind.SEGMENTATION in kinds else set()
     demand(about[ResultKind.SEGMENTATION] == wanted, "the segmentations are not those of the outlined views")
+    found = {i.header.sop_instance_uid for i in hung(answer) if i.has_finding}
+    wanted = found if ResultKind.PRESENTATION_STATE in kinds else set()
+    demand(about[ResultKind.PRESENTATION_STATE] == wanted, "the presentation states are not those of the found views")
 
 
 def _check_object(ds: Dataset, result: ResultObject, answer: ExamAnswer) -> str:
