@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.schema import (
@@ -105,7 +105,17 @@ def trace(session: Session, uid: str) -> list[dict[str, Any]]:
     list[dict[str, Any]]
         One entry an exam; empty if the index does not know the UID.
     """
-    found = select(Exam.id).where(
+    exams = session.scalars(select(Exam).where(Exam.id.in_(_belonging(uid))).order_by(Exam.id)).all()
+    return [_trace_exam(session, exam) for exam in exams]
+
+
+def exam_ids(session: Session, uid: str) -> list[int]:
+    """Give the numbers of the exams that a UID belongs to (see `trace`)."""
+    return list(session.scalars(_belonging(uid).order_by(Exam.id)))
+
+
+def _belonging(uid: str) -> Select[tuple[int]]:
+    return select(Exam.id).where(
         or_(
             Exam.id == (int(uid) if uid.isdecimal() and len(uid) < 10 else -1),
             Exam.id.in_(select(Study.exam_id).where(Study.study_instance_uid == uid)),
@@ -121,8 +131,6 @@ def trace(session: Session, uid: str) -> list[dict[str, Any]]:
             ),
         )
     )
-    exams = session.scalars(select(Exam).where(Exam.id.in_(found)).order_by(Exam.id)).all()
-    return [_trace_exam(session, exam) for exam in exams]
 
 
 def _trace_exam(session: Session, exam: Exam) -> dict[str, Any]:

@@ -72,8 +72,11 @@ def last_report(session: Session, exam_id: int) -> EarlierReport | None:
     row = session.scalars(
         select(Report).where(Report.exam_id == exam_id).order_by(Report.version.desc()).limit(1)
     ).first()
-    if row is None:
-        return None
+    return None if row is None else report_values(session, row)
+
+
+def report_values(session: Session, row: Report) -> EarlierReport:
+    """Give a report with its results as plain values."""
     results = session.scalars(select(Result).where(Result.report_id == row.id).order_by(Result.id))
     return EarlierReport(
         version=row.version,
