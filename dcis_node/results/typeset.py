@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from math import ceil
 
 from PIL import ImageDraw, ImageFont
 
@@ -89,6 +90,11 @@ def lay(paragraphs: Sequence[Paragraph], width: int) -> list[Paragraph]:
 def height_of(lines: Sequence[Paragraph]) -> int:
     """Give the height of lines that were laid, pixels."""
     return sum(line.before + line_height(line.size) for line in lines)
+
+
+def width_of(lines: Sequence[Paragraph]) -> int:
+    """Give the width of the widest of lines that were laid, pixels."""
+    return max((ceil(font(line.size).getlength(line.text)) for line in lines), default=0)
 
 
 def cut_to(lines: Sequence[Paragraph], *, width: int, height: int) -> list[Paragraph]:

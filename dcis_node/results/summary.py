@@ -1,0 +1,98 @@
+"""The summary image: all that the node says of an exam as one picture, for viewers that show no report.
+
+RGB Secondary Capture, one frame, uncompressed: every PACS shows it as it is.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from highdicom import CoordinateSystemNames
+from highdicom.sc import SCImage
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.sr.codedict import codes as public
+from pydicom.uid import ExplicitVRLittleEndian
+
+from dcis_node.results import wording
+from dcis_node.results.answer import ExamAnswer, ResultObject
+from dcis_node.results.document import reference_item, written
+from dcis_node.results.hanging import leading_image, reference_of
+from dcis_node.results.identity import coded, dress, made_at, plain, result_uid
+from dcis_node.results.kinds import SERIES_NUMBERS, ResultKind
+from dcis_node.results.lesion import Lesion
+from dcis_node.results.montage import Place, further_places, standard_places
+from dcis_node.results.summary_picture import draw_summary
+
+KIND = ResultKind.SUMMARY_IMAGE
+
+
+def build_summary(answer: ExamAnswer, lesions: dict[str, Lesion]) -> ResultObject:
+    """Build the summary image of an exam.
+
+    Parameters
+    ----------
+    lesions
+        Of each image (by SOP Instance UID) where something was outlined.
+    """
+    source = leading_image(answer)
+    ds = _capture(answer, draw_summary(answer, lesions))
+    _describe(ds, answer)
+    dress(ds, answer, source=source, description="DCIS summary", number=SERIES_NUMBERS[KIND])
+    # highdicom takes the clock.
+    when = made_at(answer, source.attributes)
+    ds.DateOfSecondaryCapture, ds.TimeOfSecondaryCapture = when.strftime("%Y%m%d"), when.strftime("%H%M%S")
+    return written(ds, ExplicitVRLittleEndian, KIND)
+
+
+def _capture(answer: ExamAnswer, pixels: NDArray[np.uint8]) -> Dataset:
+    return SCImage(
+        pixel_array=pixels,
+        photometric_interpretation="RGB",
+        bits_allocated=8,
+        coordinate_system=CoordinateSystemNames.PATIENT,
+        patient_orientation=("L", "F"),
+        study_instance_uid=leading_image(answer).header.study_instance_uid,
+        series_instance_uid=result_uid(answer, f"{KIND}/series"),
+        series_number=SERIES_NUMBERS[KIND],
+        sop_instance_uid=result_uid(answer, KIND),
+        instance_number=1,
+        manufacturer=answer.equipment.manufacturer,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+    )
+
+
+def _describe(ds: Dataset, answer: ExamAnswer) -> None:
+    """Say what the picture is, of which images it was made, and that nobody is named in it."""
+    places = [place for place in (*standard_places(answer), *further_places(answer)) if place.image is not None]
+    # PS3.3 C.8.6.1.1.1: made by a program, not grabbed from a screen.
+    ds.ConversionType = "SYN"
+    # PS3.3 C.7.6.1.1.1: type 2C, and empty as several views lie in one picture.
+    ds.PatientOrientation = ""
+    _set_sides(ds, places)
+    ds.BurnedInAnnotation = "NO"
+    ds.RecognizableVisualFeatures = "NO"
+    if any(place.image.attributes.get("LossyImageCompression") == "01" for place in places if place.image):
+        # PS3.3 C.7.6.1.1.5: what was once compressed with loss says so for ever.
+        ds.LossyImageCompression = "01"
+    ds.ImageComments = plain(wording.banner(answer))
+    ds.DerivationDescription = plain(
+        f"Views reduced and hung in one picture, with outlines and texts. {ds.ImageComments}"
+    )
+    references = []
+    for place in places:
+        if place.image is not None:
+            item = reference_item(reference_of(place.image))
+            item.PurposeOfReferenceCodeSequence = [coded(public.DCM.SourceImageForImageProcessingOperation)]
+            references.append(item)
+    if references:
+        ds.SourceImageSequence = references
+
+
+def _set_sides(ds: Dataset, places: Iterable[Place]) -> None:
+    """Say which breasts are shown: Image Laterality (0020,0062) B is both, and then no series Laterality stands."""
+    sides = {str(place.image.header.laterality or "") for place in places if place.image is not None} - {""}
+    ds.BodyPartExamined = "BREAST"
+    if sides:
+        ds.ImageLaterality = sides.pop() if len(sides) == 1 else "B"
+    else:
+        ds.Laterality = ""

@@ -1,0 +1,159 @@
+"""The picture of the summary image: the warning above, the views on the left, the texts on the right."""
+
+import re
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from dcis_node.model.evidence import Risk
+from dcis_node.results import wording
+from dcis_node.results.answer import ExamAnswer
+from dcis_node.results.hanging import hung, leading_image, view_labels
+from dcis_node.results.identity import plain
+from dcis_node.results.lesion import Lesion
+from dcis_node.results.montage import Box, hang_places
+from dcis_node.results.picture import TEXT_COLOUR
+from dcis_node.results.place_picture import REFUSED_COLOUR, draw_place
+from dcis_node.results.readable import finding_sentences, impression_sentences, procedure_sentences
+from dcis_node.results.typeset import Paragraph, cut_to, height_of, lay, write
+
+# A landscape picture that a viewer shows whole; its smallest letters are legible when it is so wide on the screen.
+WIDTH, HEIGHT = 1600, 1240
+BANNER_COLOUR, BANNER_TEXT_COLOUR = (140, 22, 22), (255, 255, 255)
+BANNER_SIZE, BANNER_MARGIN = 34, 8
+VIEWS_WIDTH = 940
+MARGIN = 14
+HEADLINE_SIZE = 36
+RESULT_SIZE = 27
+# Texts are set as large as they fit.
+TEXT_SIZES = (22, 21, 20)
+SOFT_COLOUR = (176, 186, 196)
+BLOCK_GAP = 14
+ITEM_GAP = 5
+
+
+def draw_summary(answer: ExamAnswer, lesions: dict[str, Lesion]) -> NDArray[np.uint8]:
+    """Draw the summary of an exam.
+
+    Parameters
+    ----------
+    lesions
+        Of each image (by SOP Instance UID) where something was outlined.
+
+    Returns
+    -------
+        (1240, 1600, 3) uint8 RGB. No text in it tells the patient, and no picture of a view that names one is drawn.
+    """
+    picture = Image.new("RGB", (WIDTH, HEIGHT))
+    top = _draw_banner(picture, answer) + MARGIN // 2
+    seats, without = hang_places(answer, Box(0, top, VIEWS_WIDTH, HEIGHT - top))
+    for place, box in seats:
+        lesion = None if place.image is None else lesions.get(place.image.header.sop_instance_uid)
+        picture.paste(draw_place(place, lesion, box), (box.left, box.top))
+    column = Box(VIEWS_WIDTH + MARGIN, top, WIDTH - VIEWS_WIDTH - 2 * MARGIN, HEIGHT - top - MARGIN)
+    hidden = [place.label for place in without]
+    lines = summary_lines(answer, lesions, hidden=hidden, size=(column.height, column.width))
+    write(ImageDraw.Draw(picture), lines, (column.left, column.top))
+    return np.asarray(picture, dtype=np.uint8)
+
+
+def banner_height(answer: ExamAnswer) -> int:
+    """Give the height of the warning's band at the top of the picture, pixels."""
+    return height_of(_banner(answer)) + 2 * BANNER_MARGIN
+
+
+def _banner(answer: ExamAnswer) -> list[Paragraph]:
+    first, *others = _sentences(wording.banner(answer))
+    large = Paragraph(first, BANNER_SIZE, BANNER_TEXT_COLOUR)
+    return lay([large, *(Paragraph(s, RESULT_SIZE, BANNER_TEXT_COLOUR) for s in others)], WIDTH - 2 * MARGIN)
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=\.) (?=[A-Z])", plain(text))
+
+
+def _draw_banner(picture: Image.Image, answer: ExamAnswer) -> int:
+    draw, height = ImageDraw.Draw(picture), banner_height(answer)
+    draw.rectangle((0, 0, WIDTH - 1, height - 1), fill=BANNER_COLOUR)
+    write(draw, _banner(answer), (MARGIN, BANNER_MARGIN))
+    return height
+
+
+def summary_lines(
+    answer: ExamAnswer, lesions: dict[str, Lesion], *, hidden: Sequence[str], size: tuple[int, int]
+) -> list[Paragraph]:
+    """Set the texts, as large as they fit; where not all fit, sentences on single views go first, and a line says so.
+
+    Parameters
+    ----------
+    hidden
+        Labels of views that found no place among the pictures.
+    size
+        (height, width) of their column.
+    """
+    height, width = size
+    details = _details(answer, lesions)
+    rest = [s for s in procedure_sentences(answer, lesions) if s not in _must_stay(answer)]
+    # What goes first stands first here.
+    spare = [*reversed(details), *reversed(rest)]
+    set_in = partial(_set, answer, lesions, hidden=hidden, width=width)
+    for text_size in TEXT_SIZES:
+        lines = set_in(text_size=text_size, dropped=())
+        if height_of(lines) <= height:
+            return lines
+    for count in range(1, len(spare) + 1):
+        lines = set_in(text_size=TEXT_SIZES[-1], dropped=spare[:count])
+        if height_of(lines) <= height:
+            return lines
+    return cut_to(lines, width=width, height=height)
+
+
+def _details(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[str]:
+    """Give the sentences on single views: the figures among them stand in the pictures, too."""
+    labels = view_labels(answer)
+    return [
+        wording.view_sentence(image, lesions.get(uid), label=labels[uid])
+        for image in hung(answer)
+        if image.prediction is not None and (uid := image.header.sop_instance_uid)
+    ]
+
+
+def _must_stay(answer: ExamAnswer) -> list[str]:
+    return [answer.completeness, *wording.provenance(answer, leading_image(answer))]
+
+
+def _set(
+    answer: ExamAnswer,
+    lesions: dict[str, Lesion],
+    *,
+    hidden: Sequence[str],
+    width: int,
+    text_size: int,
+    dropped: Sequence[str],
+) -> list[Paragraph]:
+    said = (wording.banner(answer), wording.headline(answer))
+    blocks = [
+        [s for s in impression_sentences(answer) if s not in said],
+        [s for s in finding_sentences(answer, lesions) if s not in dropped],
+        [s for s in procedure_sentences(answer, lesions) if s not in dropped],
+    ]
+    if hidden:
+        blocks[1].append(f"No room for the pictures of {', '.join(hidden)}.")
+    if dropped:
+        blocks[2].append(f"{len(dropped)} more sentences stand in the readable report.")
+    paragraphs = _headline(answer)
+    for block, colour in zip(blocks, (TEXT_COLOUR, TEXT_COLOUR, SOFT_COLOUR), strict=True):
+        gaps = [BLOCK_GAP, *[ITEM_GAP] * len(block)]
+        paragraphs += [Paragraph(plain(s), text_size, colour, before=gap) for s, gap in zip(block, gaps, strict=False)]
+    return lay(paragraphs, width)
+
+
+def _headline(answer: ExamAnswer) -> list[Paragraph]:
+    """Set the first sentence large; one that says that nothing was analysed in the colour of what was left out."""
+    first, *others = _sentences(wording.headline(answer))
+    colour = REFUSED_COLOUR if answer.decision.risk is Risk.NOT_ANALYSED else (255, 255, 255)
+    size = HEADLINE_SIZE if len(first) < 60 else RESULT_SIZE + 3
+    return [Paragraph(first, size, colour), *(Paragraph(text, RESULT_SIZE, colour, before=6) for text in others)]
