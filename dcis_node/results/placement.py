@@ -64,7 +64,12 @@ def place(lines: Sequence[str], parts: Sequence[Points], *, rows: int, columns: 
     line = LINE_HEIGHT * max(rows, columns)
     width = min(float(columns), line * LETTER_WIDTH * max(len(text) for text in lines))
     height = min(float(rows), line * len(lines))
-    whole, gap = box_of(np.vstack(list(parts))), GAP * line
+    return beside(parts, width, height, gap=GAP * line, rows=rows, columns=columns)
+
+
+def beside(parts: Sequence[Points], width: float, height: float, *, gap: float, rows: int, columns: int) -> Box:
+    """Find the place of something of a size beside the parts of a lesion, as `place` does."""
+    whole = box_of(np.vstack(list(parts)))
     x, y = (whole.x0 + whole.x1 - width) / 2, (whole.y0 + whole.y1 - height) / 2
     # room left on that side, and the corner of the text there
     sides = (
