@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import FileDataset
+from pydicom import FileDataset, dcmread
 
 from dcis_node.mammogram.display import choose, small_picture, transforms
 from dcis_node.mammogram.facts import Reason
@@ -78,6 +79,11 @@ def refused(exam: ShownExam, reason: Reason, explanation: str) -> tuple[SourceIm
 
 
 def _header_only(ds: FileDataset) -> FileDataset:
-    header = FileDataset("", ds, file_meta=ds.file_meta)
-    del header.PixelData
-    return header
+    return dcmread(BytesIO(file_bytes(ds)), stop_before_pixels=True)
+
+
+def file_bytes(ds: FileDataset) -> bytes:
+    """Give the DICOM file of a dataset."""
+    out = BytesIO()
+    ds.save_as(out, enforce_file_format=True)
+    return out.getvalue()
