@@ -6,9 +6,14 @@ probability of high-risk DCIS, so a private scheme holds it, declared in each ob
 and a viewer would show a false claim.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pydicom.sr.coding import Code
+
+from dcis_node.mammogram.facts import Reason
+from dcis_node.model.evidence import Risk
 
 PRIVATE_SCHEME = "99DCISNODE"
 # PS3.3 C.12.1.1.3: a private scheme is told apart by its UID; derived once from a fixed name.
@@ -36,6 +41,7 @@ MODALITY_MG = Code("MG", "DCM", "Mammography")  # CID 29
 SOURCE = Code("260753009", "SCT", "Source")  # as highdicom names the entries of an image library
 BREAST = Code("76752008", "SCT", "Breast")
 SIDE = {"L": Code("7771000", "SCT", "Left"), "R": Code("24028007", "SCT", "Right")}  # CID 244
+LATERALITY = Code("272741003", "SCT", "Laterality")
 VIEW = {  # CID 4014
     "CC": Code("399162004", "SCT", "cranio-caudal"),
     "MLO": Code("399368009", "SCT", "medio-lateral oblique"),
@@ -63,12 +69,97 @@ ACQUISITION_EQUIPMENT = Code("109101", "DCM", "Acquisition Equipment")  # CID 70
 GIVEN_MARK = Code("GIVENMARK", PRIVATE_SCHEME, "Given mark that centred the analysis")
 RISK = Code("RISKCLASS", PRIVATE_SCHEME, "Risk class of the breast at the threshold")
 RISK_VALUES = {
-    "high": Code("ABOVETHR", PRIVATE_SCHEME, "Above the threshold"),
-    "low": Code("BELOWTHR", PRIVATE_SCHEME, "Below the threshold"),
+    "high": Code("ABOVETHR", PRIVATE_SCHEME, "At or above the threshold for high risk"),
+    "low": Code("BELOWTHR", PRIVATE_SCHEME, "Below the threshold for high risk"),
 }
 INTENDED_USE = Code("USE", PRIVATE_SCHEME, "Intended use")
 RESEARCH_ONLY = Code("RUO", PRIVATE_SCHEME, "Research use only, not for clinical use")
 SYNTHETIC_ONLY = Code("RUOSYN", PRIVATE_SCHEME, "Synthetic model: figures have no clinical meaning")
+
+# What came out of an exam or of a breast, by its risk.
+OUTCOMES: Mapping[Risk, Code] = MappingProxyType(
+    {
+        Risk.HIGH: RISK_VALUES["high"],
+        Risk.LOW: RISK_VALUES["low"],
+        Risk.NO_LESION: Code("NOFINDING", PRIVATE_SCHEME, "No calcifications found"),
+        Risk.NOT_ANALYSED: Code("NOTANALYSED", PRIVATE_SCHEME, "Not analysed"),
+    }
+)
+OUTCOME = Code("OUTCOME", PRIVATE_SCHEME, "Outcome of the exam")
+
+# What a reader has to mind, by the flags of `dcis_node.model.evidence.BreastDecision`.
+FLAG = Code("FLAG", PRIVATE_SCHEME, "To be minded")
+FLAGS: Mapping[str, Code] = MappingProxyType(
+    {
+        "views_disagree": Code("VIEWSDISAGREE", PRIVATE_SCHEME, "Note: the two views disagree"),
+        "folds_disagree": Code("FOLDSDISAGREE", PRIVATE_SCHEME, "Note: the networks of the ensemble disagree"),
+        "no_standard_view": Code("NOSTANDARDVIEW", PRIVATE_SCHEME, "Note: no CC or MLO view was analysed"),
+        "single_view": Code("SINGLEVIEW", PRIVATE_SCHEME, "Note: only one standard view was analysed"),
+    }
+)
+
+# Why an object was not used. Each value of Reason has a code; a code never changes its meaning.
+USE_OF_IMAGE = Code("USEOFIMAGE", PRIVATE_SCHEME, "Use of an image")
+REASONS: Mapping[Reason, Code] = MappingProxyType(
+    {
+        Reason.ELIGIBLE: Code("ELIGIBLE", PRIVATE_SCHEME, "Analysed"),
+        Reason.NOT_AN_IMAGE: Code("NOTANIMAGE", PRIVATE_SCHEME, "Not used: no image"),
+        Reason.NOT_MAMMOGRAPHY: Code("NOTMAMMOGRAPHY", PRIVATE_SCHEME, "Not used: no digital mammogram"),
+        Reason.SECONDARY_CAPTURE: Code("SECONDARYCAPTURE", PRIVATE_SCHEME, "Not used: secondary capture"),
+        Reason.FOR_PROCESSING: Code("FORPROCESSING", PRIVATE_SCHEME, "Not used: raw image (FOR PROCESSING)"),
+        Reason.TOMOSYNTHESIS: Code("TOMOSYNTHESIS", PRIVATE_SCHEME, "Not used: tomosynthesis"),
+        Reason.SYNTHETIC_2D: Code("SYNTHETIC2D", PRIVATE_SCHEME, "Not used: synthetic 2D view from tomosynthesis"),
+        Reason.CONTRAST_ENHANCED: Code("CONTRASTENHANCED", PRIVATE_SCHEME, "Not used: contrast-enhanced mammogram"),
+        Reason.MAGNIFICATION_VIEW: Code("MAGNIFICATION", PRIVATE_SCHEME, "Not used: magnification view"),
+        Reason.SPOT_COMPRESSION_VIEW: Code("SPOTCOMPRESSION", PRIVATE_SCHEME, "Not used: spot compression view"),
+        Reason.SPECIMEN: Code("SPECIMEN", PRIVATE_SCHEME, "Not used: specimen"),
+        Reason.STEREOTACTIC: Code("STEREOTACTIC", PRIVATE_SCHEME, "Not used: stereotactic procedure"),
+        Reason.IMPLANT_NOT_DISPLACED: Code("IMPLANT", PRIVATE_SCHEME, "Not used: implant not displaced"),
+        Reason.UNDER_AGE: Code("UNDER18", PRIVATE_SCHEME, "Not used: patient under 18"),
+        Reason.LATERALITY_UNKNOWN: Code("SIDEUNKNOWN", PRIVATE_SCHEME, "Not used: breast not told"),
+        Reason.VIEW_UNKNOWN: Code("VIEWUNKNOWN", PRIVATE_SCHEME, "Not used: view not told"),
+        Reason.VIEW_NOT_SUPPORTED: Code("VIEWUNSUPPORTED", PRIVATE_SCHEME, "Not used: kind of view not analysed"),
+        Reason.OWN_RESULT: Code("OWNRESULT", PRIVATE_SCHEME, "Not used: result of this node"),
+        Reason.IDENTIFIERS_INVALID: Code("IDENTIFIERS", PRIVATE_SCHEME, "Not used: no valid identifiers"),
+        Reason.UNSUPPORTED_TRANSFER_SYNTAX: Code(
+            "NODECODER", PRIVATE_SCHEME, "Not used: compression cannot be decoded"
+        ),
+        Reason.PIXELS_MISSING: Code("PIXELSMISSING", PRIVATE_SCHEME, "Not used: no pixel data"),
+        Reason.PIXELS_TRUNCATED: Code("PIXELSTRUNCATED", PRIVATE_SCHEME, "Not used: too little pixel data"),
+        Reason.PIXELS_UNDECODABLE: Code("PIXELSDAMAGED", PRIVATE_SCHEME, "Not used: pixel data cannot be decoded"),
+        Reason.PIXELS_OVER_LIMIT: Code("PIXELSOVERLIMIT", PRIVATE_SCHEME, "Not used: image too large to decode"),
+        Reason.NO_BREAST_FOUND: Code("NOBREAST", PRIVATE_SCHEME, "Not used: no breast found"),
+        Reason.ANALYSIS_FAILED: Code("ANALYSISFAILED", PRIVATE_SCHEME, "Not used: analysis failed"),
+        Reason.SUPERSEDED: Code("SUPERSEDED", PRIVATE_SCHEME, "Not used: replaced by a later image"),
+    }
+)
+
+# Attribute (0018,1114); PS3.16 has no code for it.
+MAGNIFICATION = Code("MAGNFACTOR", PRIVATE_SCHEME, "Estimated Radiographic Magnification Factor")
+
+# the operating point
+SENSITIVITY = Code("111088", "DCM", "Case Sensitivity")  # CID 6048
+SPECIFICITY = Code("111090", "DCM", "Case Specificity")  # CID 6048
+SOURCE_OF_MEASUREMENT = Code("121112", "DCM", "Source of Measurement")  # CID 7003
+QUALITATIVE = Code("C0034375", "UMLS", "Qualitative Evaluations")  # TID 1500
+VIEW_MODIFIERS: Mapping[str, Code] = MappingProxyType(
+    {  # CID 4015
+        "cleavage": Code("399161006", "SCT", "Cleavage"),
+        "axillary_tail": Code("399011000", "SCT", "Axillary Tail"),
+        "rolled_lateral": Code("399197002", "SCT", "Rolled Lateral"),
+        "rolled_medial": Code("399226006", "SCT", "Rolled Medial"),
+        "rolled_inferior": Code("414493004", "SCT", "Rolled Inferior"),
+        "rolled_superior": Code("415670009", "SCT", "Rolled Superior"),
+        "implant_displaced": Code("399209000", "SCT", "Implant Displaced"),
+        "magnification": Code("399163009", "SCT", "Magnification"),
+        "spot_compression": Code("399055006", "SCT", "Spot Compression"),
+        "tangential": Code("399110001", "SCT", "tangential"),
+        "nipple_in_profile": Code("442581004", "SCT", "Nipple in profile"),
+        "anterior_compression": Code("441752004", "SCT", "Anterior compression"),
+        "inframammary_fold": Code("442593008", "SCT", "Infra-mammary fold"),
+        "axillary_tissue": Code("442580003", "SCT", "Axillary tissue"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -91,9 +182,8 @@ def of_model(*, synthetic: bool) -> ProbabilityCodes:
     """
 
     def named(value: str, meaning: str) -> Code:
-        return Code(
-            value, PRIVATE_SCHEME, f"SYNTHETIC {meaning}" if synthetic else f"{meaning[0].upper()}{meaning[1:]} (RUO)"
-        )
+        text = f"SYNTHETIC {meaning}" if synthetic else f"{meaning[0].upper()}{meaning[1:]} (RUO)"
+        return Code(value, PRIVATE_SCHEME, text)
 
     return ProbabilityCodes(
         view=named("PHRDCIS", "high risk if DCIS, view"),
@@ -102,3 +192,55 @@ def of_model(*, synthetic: bool) -> ProbabilityCodes:
         spread=named("PHRDCISF", "spread of the networks"),
         threshold=named("PHRDCIST", "threshold for high risk"),
     )
+
+
+# --- the Mammography CAD report, TID 4000 and those it includes ---
+
+CAD_TITLE = Code("111036", "DCM", "Mammography CAD Report")
+CAD_LANGUAGE = Code("121049", "DCM", "Language of Content Item and Descendants")  # TID 1204
+ENGLISH = Code("en-US", "RFC5646", "English (United States)")
+CAD_SUMMARY = Code("111017", "DCM", "CAD Processing and Findings Summary")
+IMPRESSION_DESCRIPTION = Code("111033", "DCM", "Impression Description")
+INDIVIDUAL_IMPRESSION = Code("111034", "DCM", "Individual Impression/Recommendation")
+SINGLE_IMAGE_FINDING = Code("111059", "DCM", "Single Image Finding")
+RENDERING_INTENT = Code("111056", "DCM", "Rendering Intent")
+PRESENTATION_REQUIRED = Code(  # CID 6034
+    "111150", "DCM", "Presentation Required: Rendering device is expected to present"
+)
+CERTAINTY_OF_FINDING = Code("111012", "DCM", "Certainty of Finding")
+CENTER = Code("111010", "DCM", "Center")
+OUTLINE = Code("111041", "DCM", "Outline")
+TRACKING_IDENTIFIER = Code("112039", "DCM", "Tracking Identifier")
+TRACKING_UID = Code("112040", "DCM", "Tracking Unique Identifier")
+ALGORITHM_NAME = Code("111001", "DCM", "Algorithm Name")
+ALGORITHM_VERSION = Code("111003", "DCM", "Algorithm Version")
+ALGORITHM_PARAMETERS = Code("111002", "DCM", "Algorithm Parameters")
+SUMMARY_OF_DETECTIONS = Code("111064", "DCM", "Summary of Detections")
+SUMMARY_OF_ANALYSES = Code("111065", "DCM", "Summary of Analyses")
+SUCCESSFUL_DETECTIONS = Code("111063", "DCM", "Successful Detections")
+FAILED_DETECTIONS = Code("111025", "DCM", "Failed Detections")
+DETECTION_PERFORMED = Code("111022", "DCM", "Detection Performed")
+# CID 6042
+SUCCEEDED = Code("111222", "DCM", "Succeeded")
+PARTIALLY_SUCCEEDED = Code("111223", "DCM", "Partially Succeeded")
+FAILED = Code("111224", "DCM", "Failed")
+NOT_ATTEMPTED = Code("111225", "DCM", "Not Attempted")
+# CID 6047
+ALL_WITHOUT_FINDINGS = Code("111241", "DCM", "All algorithms succeeded; without findings")
+ALL_WITH_FINDINGS = Code("111242", "DCM", "All algorithms succeeded; with findings")
+PART_WITHOUT_FINDINGS = Code("111243", "DCM", "Not all algorithms succeeded; without findings")
+PART_WITH_FINDINGS = Code("111244", "DCM", "Not all algorithms succeeded; with findings")
+NONE_SUCCEEDED = Code("111245", "DCM", "No algorithms succeeded; without findings")
+# The library of TID 4020 names a breast where that of TID 1600 names a side.
+BREASTS = {"L": Code("80248007", "SCT", "Left breast"), "R": Code("73056007", "SCT", "Right breast")}  # CID 6022
+IMAGE_LATERALITY = Code("111027", "DCM", "Image Laterality")
+IMAGE_VIEW = Code("111031", "DCM", "Image View")
+IMAGE_VIEW_MODIFIER = Code("111032", "DCM", "Image View Modifier")
+ORIENTATION_ROW = Code("111044", "DCM", "Patient Orientation Row")
+ORIENTATION_COLUMN = Code("111043", "DCM", "Patient Orientation Column")
+STUDY_DATE = Code("111060", "DCM", "Study Date")
+STUDY_TIME = Code("111061", "DCM", "Study Time")
+CONTENT_DATE = Code("111018", "DCM", "Content Date")
+CONTENT_TIME = Code("111019", "DCM", "Content Time")
+HORIZONTAL_SPACING = Code("111026", "DCM", "Horizontal Pixel Spacing")
+VERTICAL_SPACING = Code("111066", "DCM", "Vertical Pixel Spacing")
