@@ -1,34 +1,55 @@
-"""An SR: its evidence, its references, its regions, and that no branch of its tree is empty."""
+"""An SR of any kind: its evidence, its references, its flags, and that no branch of its tree is empty."""
 
 from collections.abc import Iterator
 
 from pydicom import Dataset
 
 from dcis_node.results.answer import ExamAnswer
-from dcis_node.results.check.reading import code, content, demand
+from dcis_node.results.check.reading import code, content, demand, item_at
 from dcis_node.results.check.region import analysed_image, check_outline, points_of
-from dcis_node.results.hanging import evidence_of
+from dcis_node.results.hanging import evidence_of, hung
 
 
-def check_document(ds: Dataset, answer: ExamAnswer, outlined: set[str]) -> None:
-    """Check an SR: its evidence, its references, its regions, and that no branch of its tree is empty."""
+def check_document(ds: Dataset, answer: ExamAnswer) -> None:
+    """Check what all SRs have: evidence, flags, references to evidence only, no empty container, no loose end.
+
+    Raises
+    ------
+    ResultError
+        At the first fault.
+    """
     received = {(e.sop_class_uid, e.sop_instance_uid) for e in evidence_of(answer)}
     evidence = set(_evidence(ds))
     demand(evidence == received, "the evidence of a report is not the exam")
     demand((ds.VerificationFlag, ds.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY"), "a report claims a reader")
-    drawn = set()
+    demand(ds.CompletionFlag == "COMPLETE", "a report does not say that it is whole")
     for item in content(ds):
         demand(item.ValueType != "CONTAINER" or bool(item.get("ContentSequence")), "a container of a report is empty")
         if "ReferencedSOPSequence" in item:
             reference = item.ReferencedSOPSequence[0]
             pointed = (str(reference.ReferencedSOPClassUID), str(reference.ReferencedSOPInstanceUID))
             demand(pointed in evidence, "a report points at an object that is no evidence")
+        if "ReferencedContentItemIdentifier" in item:
+            there = item_at(ds, item.ReferencedContentItemIdentifier)
+            demand(there is not None, "a report points at a content item that it has not")
+
+
+def check_regions(ds: Dataset, answer: ExamAnswer) -> None:
+    """Check the measurement groups: each with one outline on its mask, and all outlined views among them.
+
+    Raises
+    ------
+    ResultError
+        At the first fault.
+    """
+    drawn = set()
+    for item in content(ds):
         if item.ValueType == "SCOORD":
             drawn.add(_check_region(item, answer))
         if code(item) == "125007":
             _check_group(item)
-    if any(code(item) == "126010" for item in content(ds)):
-        demand(drawn == outlined, "the outlines of a report are not those of the views")
+    outlined = {i.header.sop_instance_uid for i in hung(answer) if i.outlined}
+    demand(drawn == outlined, "the outlines of a report are not those of the views")
 
 
 def _evidence(ds: Dataset) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """What all checks use: demand something, and walk through an object that was read back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pydicom import DataElement, Dataset
 
@@ -32,3 +32,48 @@ def content(ds: Dataset) -> Iterator[Dataset]:
 def code(item: Dataset) -> str:
     """Give the code value of an item's concept name, or ""."""
     return str(item.ConceptNameCodeSequence[0].CodeValue) if "ConceptNameCodeSequence" in item else ""
+
+
+def named(item: Dataset, value: str) -> list[Dataset]:
+    """Give the children of a content item whose concept name has this code value."""
+    return [child for child in item.get("ContentSequence") or () if code(child) == value]
+
+
+def number(item: Dataset) -> float:
+    """Give the figure of a NUM item."""
+    return float(item.MeasuredValueSequence[0].NumericValue)
+
+
+def spoken(item: Dataset) -> list[str]:
+    """Give all texts below a content item, line breaks undone."""
+    return [" ".join(str(child.TextValue).split()) for child in content(item) if child.ValueType == "TEXT"]
+
+
+def demand_in_order(item: Dataset, wanted: Iterable[tuple[str, str, str]], what: str) -> None:
+    """Demand children of a content item by code value, relationship and value type, in this order.
+
+    Others may stand among them.
+
+    Raises
+    ------
+    ResultError
+        Naming the first code that is missing or out of place.
+    """
+    rest = iter(item.get("ContentSequence") or ())
+    for value, relationship, value_type in wanted:
+        sought = (value, relationship, value_type)
+        there = any((code(c), str(c.RelationshipType), str(c.ValueType)) == sought for c in rest)
+        demand(there, f"{what} lacks {value_type} {value}, or has it out of place")
+
+
+def item_at(ds: Dataset, identifier: Iterable[int] | int) -> Dataset | None:
+    """Follow a Referenced Content Item Identifier (0040,DB73) from the root; None if it leads nowhere.
+
+    Its numbers count from 1, the first is the root itself (PS3.3 C.17.3.2.5).
+    """
+    root, *path = [identifier] if isinstance(identifier, int) else [int(step) for step in identifier]
+    here = ds if root == 1 else None
+    for step in path:
+        children = list(here.get("ContentSequence") or ()) if here is not None else []
+        here = children[step - 1] if 0 < step <= len(children) else None
+    return here

@@ -89,7 +89,7 @@ def test_what_was_written_again_unchanged_passes():
             lambda ds: setattr(
                 scoord(ds).ContentSequence[0].ReferencedSOPSequence[0], "ReferencedSOPInstanceUID", "2.25.404"
             ),
-            "on no analysed image",
+            "no evidence",
         ),
         (
             MEASUREMENTS,
@@ -103,7 +103,7 @@ def test_what_was_written_again_unchanged_passes():
             ),
             "does not lie on the mask",
         ),
-        (MEASUREMENTS, lambda ds: set_points(ds, [(20, 30), (45, 30), (45, 50), (20, 50)]), "not closed"),
+        (MEASUREMENTS, lambda ds: set_points(ds, [(20, 30), (45, 30), (45, 50), (20, 50)]), "is not closed"),
         (MEASUREMENTS, lambda ds: set_points(ds, [(20, 30), (95, 30), (45, 50), (20, 30)]), "leaves its image"),
         (MEASUREMENTS, lambda ds: set_points(ds, [(-1, 30), (45, 30), (45, 50), (-1, 30)]), "leaves its image"),
         # one pixel aside, and mirrored
@@ -159,7 +159,7 @@ def test_a_group_taken_away_is_caught():
 
 
 def test_a_segmentation_taken_away_is_caught():
-    with pytest.raises(ResultError, match="not those of the outlined views"):
+    with pytest.raises(ResultError, match="not those that this answer must have"):
         check_results(answer(), four_view_results()[:-1], BASIC)
 
 

@@ -1,0 +1,221 @@
+"""No value of the patient stands outside the patient's own attributes, in whatever element and form.
+
+The search asks for values that can be told from anything else: names of several parts as a whole or two parts side by
+side, numbers of six characters and more, the date of birth. A short number ("1") or a single name part ("Long", "CC")
+cannot be told from words of ours, and no exam may fail for them. Where nothing of ours belongs at all, nothing is
+searched but everything refused: private elements, unknown value representations, bytes beside the pixels, UIDs of
+foreign roots, and texts that are not plain ASCII, as names of patients often are not.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import permutations
+
+from pydicom import DataElement, Dataset
+from pydicom.uid import UID
+
+from dcis_node.results.answer import ExamAnswer
+from dcis_node.results.check.reading import demand, elements
+from dcis_node.results.hanging import hung
+from dcis_node.results.identity import COPIED, fits_vr, made_at
+
+# Attributes of a source whose values tell who the patient is, or which visit it was.
+_NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ReferringPhysicianName")
+_NUMBERS = (
+    "PatientID",
+    "OtherPatientIDs",
+    "AccessionNumber",
+    "AdmissionID",
+    "MedicalRecordLocator",
+    "PatientAddress",
+    "PatientTelephoneNumbers",
+)
+_SHORTEST_NUMBER = 6
+_SHORTEST_NAME_PART = 3
+# Names are kept however long they came, and each two parts make a form to search for.
+_MOST_NAME_PARTS = 8
+
+# Texts of ours live in these; others hold numbers, times and codes.
+_TEXT_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
+_DATE_VRS = frozenset({"DA", "DT"})
+_CHECKED_VRS = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "SH", "ST", "TM", "UI"})
+# Words of the standard and of our own tables, which no patient can have put there.
+_CODED = frozenset({"CodeMeaning", "CodeValue", "CodingSchemeDesignator", "CodingSchemeName"})
+# Of the image's own grey scale, told again by a presentation state: not in our words.
+_COPIED_WORDS = frozenset({"LUTExplanation", "WindowCenterWidthExplanation", "ModalityLUTType"})
+# The only bytes that a result holds.
+_BYTES = frozenset({"PixelData", "LUTData", "ICCProfile", "FileMetaInformationVersion"})
+_BYTE_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+_META = frozenset(
+    {
+        "FileMetaInformationGroupLength",
+        "FileMetaInformationVersion",
+        "MediaStorageSOPClassUID",
+        "MediaStorageSOPInstanceUID",
+        "TransferSyntaxUID",
+        "ImplementationClassUID",
+        "ImplementationVersionName",
+    }
+)
+# PS3.5 B.2: derived UIDs, ours and those of others; the standard's own; those of the coding schemes of HL7.
+_ROOTS = ("2.25.", "1.2.840.10008.", "2.16.840.1.113883.")
+_LIKE_OURS = re.compile(r"[0-9A-Fa-f.\-/: ]*")
+_PRINTABLE = re.compile(r"[\r\n\t -~]*")
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What tells a patient: compiled once for an answer.
+
+    Parameters
+    ----------
+    texts
+        Finds a value in a text of ours, None if no value tells.
+    dates
+        Dates of birth as DA, but for those that are also a date of the exam or of the decision.
+    uids
+        All UIDs that the exam knows.
+    """
+
+    texts: re.Pattern[str] | None
+    dates: frozenset[str]
+    uids: frozenset[str]
+
+
+def telling_of(answer: ExamAnswer, uids: Iterable[str]) -> Telling:
+    """Collect what tells the patient in the headers of the exam's images.
+
+    Parameters
+    ----------
+    uids
+        Of all objects, series and studies that a result may name.
+    """
+    sources = [image.attributes for image in hung(answer)]
+    own_texts = " ".join(_own_texts(answer))
+    births = {date for ds in sources for date in _values(ds, "PatientBirthDate") if len(date) == 8}
+    dates = births - {_date(answer, ds) for ds in sources} - {d for ds in sources for d in _dates_of_exam(ds)}
+    words = {form for ds in sources for form in (*_name_forms(ds), *_numbers(ds))}
+    words |= {form for date in dates for form in _date_forms(date)}
+    # Longer ones first, as the first that fits is taken.
+    found = sorted((_pattern(word) for word in words if word not in own_texts), key=len, reverse=True)
+    texts = re.compile("|".join(found), re.IGNORECASE) if found else None
+    return Telling(texts, frozenset(dates), frozenset(uids))
+
+
+def _pattern(word: str) -> str:
+    """Give the pattern that finds a value: anywhere if it is like nothing of ours, else only where it stands alone.
+
+    A name may by chance be a part of words; a run of hexadecimal digits a part of a hash; digits and dots a version.
+    """
+    escaped = re.escape(word)
+    if _LIKE_OURS.fullmatch(word):
+        return rf"(?<![\w.\-/]){escaped}(?![\w\-/]|\.\w)"
+    return escaped if any(c.isdigit() for c in word) else rf"(?<!\w){escaped}(?!\w)"
+
+
+def check_privacy(ds: Dataset, telling: Telling) -> None:
+    """Search an object for its patient, outside of the attributes that were copied on purpose.
+
+    Raises
+    ------
+    ResultError
+        Naming the tag, never the value.
+    """
+    for element in ds.file_meta:
+        demand(element.keyword in _META, f"{element.tag}: the file meta information holds what is not of ours")
+    for top in ds:
+        if top.keyword in COPIED:
+            continue
+        equipment = top.keyword == "ContributingEquipmentSequence"
+        for element in elements(Dataset({top.tag: top})):
+            _check_place(element)
+            # The mammograph's name and numbers are copied as they come.
+            if not equipment:
+                demand(element.VR not in _CHECKED_VRS or fits_vr(element), f"{element.tag}: a value breaks its VR")
+                demand(_is_plain(element), f"{element.tag}: a text of ours is not plain")
+            _check_value(element, telling)
+
+
+def _check_place(element: DataElement) -> None:
+    """Refuse an element in which nothing of ours can stand."""
+    demand(element.tag.group != 0x0010, f"{element.tag}: a patient attribute stands where none belongs")
+    demand(not element.tag.is_private and element.keyword != "", f"{element.tag}: an element is private or unknown")
+    bytes_allowed = element.VR not in _BYTE_VRS or element.keyword in _BYTES
+    demand(bytes_allowed, f"{element.tag}: bytes stand where none belong")
+
+
+def _check_value(element: DataElement, telling: Telling) -> None:
+    for value in _each(element):
+        if element.VR in _TEXT_VRS and element.keyword not in _CODED and telling.texts is not None:
+            demand(telling.texts.search(" ".join(value.split())) is None, f"{element.tag}: a text names the patient")
+        elif element.VR in _DATE_VRS:
+            demand(value[:8] not in telling.dates, f"{element.tag}: a date is that of the patient")
+        elif element.VR == "UI":
+            known = value in telling.uids or UID(value).startswith(_ROOTS)
+            demand(known or not value, f"{element.tag}: a UID is neither ours nor of the exam")
+
+
+def _is_plain(element: DataElement) -> bool:
+    ours = element.VR in _TEXT_VRS and element.keyword not in _COPIED_WORDS
+    return not ours or all(_PRINTABLE.fullmatch(value) for value in _each(element))
+
+
+def _each(element: DataElement) -> Iterator[str]:
+    """Give each value of an element as text; none of a sequence or of bytes."""
+    if element.VR == "SQ" or element.VR in _BYTE_VRS or element.value is None:
+        return
+    for value in element.value if element.VM > 1 else [element.value]:
+        yield str(value)
+
+
+def _values(ds: Dataset, keyword: str) -> list[str]:
+    """Give the values of an attribute on the top level, and in Other Patient IDs where it stands there too."""
+    items = [ds, *(ds.get("OtherPatientIDsSequence") or ())]
+    return [value.strip() for item in items if keyword in item for value in _each(item[keyword])]
+
+
+def _name_forms(ds: Dataset) -> Iterator[str]:
+    """Give each name as it is written whole, and two of its parts side by side, in either order."""
+    for keyword in _NAMES:
+        for name in _values(ds, keyword):
+            for group in name.split("="):
+                if "^" in group.strip("^"):
+                    yield group.strip("^")
+                parts = [part for part in re.split(r"[\W_]+", group) if len(part) >= _SHORTEST_NAME_PART]
+                for first, second in permutations(sorted(set(parts[:_MOST_NAME_PARTS])), 2):
+                    yield from (f"{first}{between}{second}" for between in (" ", ", ", "^", "_"))
+
+
+def _numbers(ds: Dataset) -> Iterator[str]:
+    """Give the numbers that are long enough to be told from others."""
+    for keyword in _NUMBERS:
+        for value in _values(ds, keyword):
+            plain = " ".join(value.split())
+            if len(plain) >= _SHORTEST_NUMBER and any(c.isdigit() for c in plain):
+                yield plain
+
+
+def _date_forms(date: str) -> tuple[str, ...]:
+    year, month, day = date[:4], date[4:6], date[6:]
+    return date, f"{year}-{month}-{day}", f"{day}.{month}.{year}", f"{day}/{month}/{year}", f"{month}/{day}/{year}"
+
+
+def _date(answer: ExamAnswer, ds: Dataset) -> str:
+    return made_at(answer, ds).strftime("%Y%m%d")
+
+
+def _dates_of_exam(ds: Dataset) -> Iterator[str]:
+    for element in ds:
+        if element.VR in _DATE_VRS and element.keyword != "PatientBirthDate":
+            yield from (value[:8] for value in _each(element))
+
+
+def _own_texts(answer: ExamAnswer) -> Iterator[str]:
+    """Give what the node says of itself and of the mammograph, which may by chance be a number of the patient."""
+    yield from (form for i in hung(answer) for form in _date_forms(_date(answer, i.attributes)))
+    yield from (str(value) for value in vars(answer.equipment).values())
+    yield from (str(value) for value in vars(answer.model).values())
+    for image in hung(answer):
+        for keyword in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"):
+            yield from _values(image.attributes, keyword)
