@@ -8,9 +8,10 @@ from typing import Any
 from pydicom import dcmread
 
 from dcis_node.analyse.analysis_record import record_from_json
-from dcis_node.analyse.exam_marks import choose_mark, read_exam_marks
+from dcis_node.analyse.changes import change_sentence
+from dcis_node.analyse.exam_marks import marks_on, read_exam_marks
 from dcis_node.analyse.judged import JudgedImage, evidence_of, image_to_json
-from dcis_node.analyse.sentences import change_sentence, completeness_sentence
+from dcis_node.analyse.sentences import completeness_sentence, superseded_sentence
 from dcis_node.analyse.view import METHOD_VERSION, analysis_key
 from dcis_node.canonical import digest
 from dcis_node.mammogram.eligibility import explain
@@ -113,14 +114,15 @@ def _with_analysis(decider: Decider, image: JudgedImage, marks: Sequence[Mark]) 
     """Put an image together with its stored analysis; ELIGIBLE without a record if that is missing."""
     if image.reason is not Reason.ELIGIBLE:
         return image
-    key = analysis_key(image.sha256, decider.bundle, choose_mark(marks, image.header))
+    on_it = marks_on(marks, image.header)
+    key = analysis_key(image.sha256, decider.bundle, on_it)
     with decider.db.read() as session:
         stored = find_analysis(session, key)
     if stored is None:
         return image
     png = decider.files.read(stored.mask_sha256) if stored.mask_sha256 else None
     picture = decider.files.read(stored.picture_sha256) if stored.picture_sha256 else None
-    return replace(image, record=record_from_json(stored.prediction, png, picture))
+    return replace(image, record=record_from_json(stored.prediction, png, picture), marks=len(on_it))
 
 
 def _unanalysed(image: JudgedImage) -> JudgedImage:
@@ -168,8 +170,12 @@ def answer_of(
     """
     bundle = decider.bundle
     decision = decide(evidence_of(images), threshold=bundle.threshold)
+    views = [image_to_json(image) for image in images]
     answer = ExamAnswer(
-        images=tuple(_source_image(decider.files, image, instances) for image in images),
+        images=tuple(
+            _source_image(decider.files, image, instances, explanation=_explanation(view, views))
+            for image, view in zip(images, views, strict=True)
+        ),
         decision=decision,
         model=model_identity(bundle),
         equipment=decider.equipment,
@@ -190,10 +196,9 @@ def answer_of(
         ),
         change=change_sentence(
             earlier.views,
-            [image_to_json(image) for image in images],
-            probability_before=earlier.decision["patient"]["probability"],
-            probability_after=decision.probability,
-            same_model=earlier.bundle_sha256 == bundle.sha256,
+            views,
+            decisions=(earlier.decision, decision.to_json()),
+            bundles=(earlier.bundle_sha256, bundle.sha256),
         ),
     )
 
@@ -225,22 +230,30 @@ def _operating_point(figures: dict[str, Any]) -> OperatingPoint | None:
     )
 
 
-def _source_image(files: FileStore, image: JudgedImage, instances: Sequence[ExamInstance]) -> SourceImage:
+def _explanation(view: dict[str, Any], views: Sequence[dict[str, Any]]) -> str:
+    """Explain the reason of an image; of a repeat by the image that is used instead."""
+    instead = next((other for other in views if other["sop_instance_uid"] == view["replaced_by"]), None)
+    return explain(Reason(view["reason"])) if instead is None else superseded_sentence(view, instead)
+
+
+def _source_image(
+    files: FileStore, image: JudgedImage, instances: Sequence[ExamInstance], *, explanation: str
+) -> SourceImage:
     record = image.record
     return SourceImage(
         header=image.header,
         attributes=dcmread(files.path(image.sha256), stop_before_pixels=True),
         reason=image.reason,
-        explanation=explain(image.reason),
+        explanation=explanation,
         prediction=None if record is None else record.prediction,
-        mark=None if record is None or record.mark is None else _used_mark(record.mark, instances),
+        mark=None if record is None or record.mark is None else _used_mark(record.mark, instances, among=image.marks),
         picture=None if record is None or record.picture is None else ViewPicture(record.picture, record.mirrored),
     )
 
 
-def _used_mark(mark: Mark, instances: Sequence[ExamInstance]) -> UsedMark | None:
+def _used_mark(mark: Mark, instances: Sequence[ExamInstance], *, among: int) -> UsedMark | None:
     carriers = (carrier for carrier in instances if carrier.sop_instance_uid == mark.source_uid)
-    return next((UsedMark(mark.kind, _reference(carrier)) for carrier in carriers), None)
+    return next((UsedMark(mark.kind, _reference(carrier), among) for carrier in carriers), None)
 
 
 def _reference(thing: ExamInstance | NewResult) -> ObjectReference:

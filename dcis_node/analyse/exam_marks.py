@@ -41,18 +41,18 @@ def _marks_of(carrier: ExamInstance, files: FileStore) -> tuple[Mark, ...]:
         return ()
 
 
-def choose_mark(marks: Sequence[Mark], header: MammogramHeader) -> Mark | None:
-    """Choose the mark that centres the crop of a view; None if there is none inside the image.
+def marks_on(marks: Sequence[Mark], header: MammogramHeader) -> tuple[Mark, ...]:
+    """Give the marks inside the image of a view, the first being the one to centre its crop.
 
     The rule is fixed, so that the same objects give the same answer in whatever order they came: by `PREFERENCE`,
     then by the identity of the object, then by place.
     """
-    inside = [
+    inside = {
         mark
         for mark in marks
         if mark.image_uid == header.sop_instance_uid
         and mark.kind in PREFERENCE
         and 0 <= mark.row < header.rows
         and 0 <= mark.column < header.columns
-    ]
-    return min(inside, default=None, key=lambda m: (PREFERENCE.index(m.kind), m.source_uid, m.row, m.column))
+    }
+    return tuple(sorted(inside, key=lambda m: (PREFERENCE.index(m.kind), m.source_uid, m.row, m.column)))

@@ -1,6 +1,6 @@
-"""Sentences of a report about the course of the exam: why it was complete, what changed. ASCII, no patient data."""
+"""Sentences about the course of the exam: why it was complete, what is used instead of what. ASCII."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from dcis_node.analyse.completeness import CompletenessName
@@ -11,6 +11,7 @@ COMPLETENESS = {
     CompletenessName.QUIET: "No further image came within the waiting time.",
     CompletenessName.DEADLINE: "Images were still coming when the longest waiting time was over.",
 }
+_MIDNIGHT = "000000"
 
 
 def completeness_sentence(name: str) -> str:
@@ -18,46 +19,47 @@ def completeness_sentence(name: str) -> str:
     return COMPLETENESS[CompletenessName(name)] if name in set(CompletenessName) else ""
 
 
-def change_sentence(
-    before: Sequence[dict[str, Any]],
-    after: Sequence[dict[str, Any]],
-    *,
-    probability_before: float | None,
-    probability_after: float | None,
-    same_model: bool,
-) -> str:
-    """Say what changed since the previous report, after the report itself has said that it replaces it.
+def superseded_sentence(image: Mapping[str, Any], instead: Mapping[str, Any]) -> str:
+    """Say which image is used instead of a repeat, and by which time (`judged.without_superseded` has the rule).
 
     Parameters
     ----------
-    before, after
-        Images of both reports, as `judged.image_to_json` gives them.
-    probability_before, probability_after
-        Of the patient, in [0, 1].
+    image, instead
+        The one left out and the one used, as `judged.image_to_json` gives them.
     """
-    known = {view["sop_instance_uid"]: view for view in before}
-    added = [view for view in after if view["sop_instance_uid"] not in known]
-    changed = [
-        view for view in after if view["sop_instance_uid"] in known and _differs(known[view["sop_instance_uid"]], view)
-    ]
-    parts = [_listed("new", added), _listed("judged otherwise", changed), "" if same_model else "another model"]
-    if probability_before != probability_after:
-        figures = f"{_figure(probability_before)} before, {_figure(probability_after)} now"
-        parts.append(f"probability of the patient {figures}")
-    said = "; ".join(part for part in parts if part)
-    return f"Changed since then: {said}." if said else "The analysis was repeated and says the same."
+    name = name_of(image)
+    if image["acquired"] != instead["acquired"]:
+        used, left = moments(instead["acquired"], image["acquired"])
+        this = f"this one, taken {left}" if left else "this one, whose header does not say when it was taken"
+        return f"The {name} taken {used} is used instead of {this}."
+    if image["created"] != instead["created"]:
+        used, left = moments(instead["created"], image["created"])
+        this = f"this one, made {left}" if left else "this one, whose header does not say when it was made"
+        return f"The same exposure of {name} was processed again; the image made {used} is used instead of {this}."
+    return f"Another {name} of the same time, received later, is used instead."
 
 
-def _differs(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    return any(before.get(key) != after.get(key) for key in ("reason", "lesion", "probability"))
+def name_of(view: Mapping[str, Any]) -> str:
+    """Name an image as radiologists do: `R CC`; `image` where neither side nor view is known."""
+    return " ".join(part for part in (view["laterality"], view["view"]) if part) or "image"
 
 
-def _listed(what: str, views: Sequence[dict[str, Any]]) -> str:
-    if not views:
+def moments(first: str, second: str) -> tuple[str, str]:
+    """Put two moments (`YYYYMMDDHHMMSS` or "") in words that tell them apart: `at 10:42`, `on 2026-11-23 at 10:42:05`.
+
+    The date stands where they differ in it, seconds where only those differ. A moment that is not known gives "", one
+    of which only the date is known that date.
+    """
+    same_day = first[:8] == second[:8] or not (first and second)
+    same_minute = first[:12] == second[:12]
+    return _moment(first, same_day, same_minute), _moment(second, same_day, same_minute)
+
+
+def _moment(moment: str, same_day: bool, same_minute: bool) -> str:  # noqa: FBT001 -- of `moments` only
+    if not moment:
         return ""
-    names = sorted(" ".join(part for part in (view["laterality"], view["view"]) if part) or "other" for view in views)
-    return f"{len(views)} image{'s' if len(views) > 1 else ''} {what} ({', '.join(names)})"
-
-
-def _figure(probability: float | None) -> str:
-    return "none" if probability is None else f"{100 * probability:.1f} %"
+    day = f"on {moment[:4]}-{moment[4:6]}-{moment[6:8]}"
+    if moment[8:] == _MIDNIGHT:
+        return day
+    clock = f"at {moment[8:10]}:{moment[10:12]}" + (f":{moment[12:]}" if same_minute else "")
+    return clock if same_day else f"{day} {clock}"

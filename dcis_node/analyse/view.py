@@ -1,5 +1,6 @@
 """One view: decode, show, find the breast, predict. And the key under which the outcome is kept."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
@@ -18,11 +19,13 @@ from dcis_node.mammogram.display import brightest, choose, small_picture, transf
 from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
 from dcis_node.model.bundle import Bundle
 from dcis_node.model.evidence import ViewPrediction
+from dcis_node.model.predict import MARK_REACH_MM, NOMINAL_SPACING_MM
 from dcis_node.model.preprocess import prepare_view
 from storage.findings import AnalysisKey
 
 # Raised whenever the code changes what an analysis gives, so that what is stored is not taken for current.
-METHOD_VERSION = 3
+METHOD_VERSION = 4
+MARK_OFF_BREAST = "given_mark_off_breast"
 
 
 class Predictor(Protocol):
@@ -44,18 +47,18 @@ class Predictor(Protocol):
         """Judge one view."""
 
 
-def analysis_key(instance_sha256: str, bundle: Bundle, mark: Mark | None) -> AnalysisKey:
+def analysis_key(instance_sha256: str, bundle: Bundle, marks: Sequence[Mark]) -> AnalysisKey:
     """Give the key under which the analysis of an instance is kept: all that its outcome depends on."""
-    return AnalysisKey(instance_sha256, bundle.sha256, settings_sha256(bundle, mark))
+    return AnalysisKey(instance_sha256, bundle.sha256, settings_sha256(bundle, marks))
 
 
-def settings_sha256(bundle: Bundle, mark: Mark | None) -> str:
+def settings_sha256(bundle: Bundle, marks: Sequence[Mark]) -> str:
     """Digest what shapes an analysis beside the image and the weights."""
     return digest(
         {
             "method": METHOD_VERSION,
             "preprocessing": bundle.preprocessing.to_json(),
-            "mark": None if mark is None else asdict(mark),
+            "marks": [asdict(mark) for mark in marks],
         }
     )
 
@@ -67,7 +70,7 @@ def analyse_view(
     predictor: Predictor,
     settings: AnalyseSettings,
     scratch: Path,
-    mark: Mark | None = None,
+    marks: Sequence[Mark] = (),
 ) -> ViewRecord:
     """Analyse one eligible view.
 
@@ -77,8 +80,9 @@ def analyse_view(
         The stored file.
     header
         Its facts.
-    mark
-        Somebody's mark on it, if one is to centre the crop.
+    marks
+        Somebody's marks on it, the one to be preferred first. The first that lies on the breast centres the crop; one
+        in the air (a label, an arrow) marks no lesion.
     scratch
         Folder for decoded pixels on their way.
 
@@ -96,6 +100,8 @@ def analyse_view(
     # A hard window shows fat as black as air, so the breast is looked for in the brightest picture of all.
     breast = find_breast(brightest(choices, stored))
     turned = orientation(header, breast)
+    mark = next((mark for mark in marks if _is_on_breast(mark, breast.mask, header.spacing_mm)), None)
+    in_air = marks and mark is None
     prediction = predictor.predict_view(
         image,
         breast.mask,
@@ -107,6 +113,14 @@ def analyse_view(
         prediction=prediction,
         mirrored=turned.mirrored,
         mark=mark,
-        notes=turned.notes,
+        notes=(*turned.notes, MARK_OFF_BREAST) if in_air else turned.notes,
         picture=small_picture(choose(choices).apply(stored)),
     )
+
+
+def _is_on_breast(mark: Mark, breast: NDArray[np.bool_], spacing_mm: tuple[float, float] | None) -> bool:
+    """Tell whether a mark lies on the breast, or so near to it that a reader may have meant its edge."""
+    reach = [round(MARK_REACH_MM / spacing) for spacing in spacing_mm or (NOMINAL_SPACING_MM, NOMINAL_SPACING_MM)]
+    row, column = round(mark.row), round(mark.column)
+    near = breast[max(0, row - reach[0]) : row + reach[0] + 1, max(0, column - reach[1]) : column + reach[1] + 1]
+    return bool(near.any())

@@ -15,7 +15,7 @@ from dcis_node.analyse.analysis_record import mask_to_png, picture_to_png, recor
 from dcis_node.analyse.bundles import Bundles
 from dcis_node.analyse.decide_exam import finish_exam, prepare_report
 from dcis_node.analyse.exam_answer import BuildResults, Decider
-from dcis_node.analyse.exam_marks import choose_mark, read_exam_marks
+from dcis_node.analyse.exam_marks import marks_on, read_exam_marks
 from dcis_node.analyse.lease import LeaseKeeper
 from dcis_node.analyse.models import Models, ModelState
 from dcis_node.analyse.view import Predictor, analyse_view, analysis_key
@@ -252,12 +252,12 @@ def _analysis_of(bench: Workbench, claim: ViewClaim) -> tuple[AnalysisKey, Store
     with bench.db.read() as session:
         instances = exam_instances(session, claim.exam_id)
     header = _header_of(instances, claim.id)
-    mark = choose_mark(read_exam_marks(instances, bench.files), header)
+    marks = marks_on(read_exam_marks(instances, bench.files), header)
     predictor = _predictor_of(bench, claim.exam_id)
-    key = analysis_key(claim.sha256, predictor.bundle, mark)
+    key = analysis_key(claim.sha256, predictor.bundle, marks)
     with bench.db.read() as session:
         stored = find_analysis(session, key)
-    return key, stored or _compute(bench, predictor, claim, header, mark)
+    return key, stored or _compute(bench, predictor, claim, header, marks)
 
 
 def _predictor_of(bench: Workbench, exam_id: int) -> Predictor:
@@ -281,7 +281,7 @@ def _decider_bundle(bench: Workbench, exam_id: int) -> Bundle:
 
 
 def _compute(
-    bench: Workbench, predictor: Predictor, claim: ViewClaim, header: MammogramHeader, mark: Mark | None
+    bench: Workbench, predictor: Predictor, claim: ViewClaim, header: MammogramHeader, marks: tuple[Mark, ...]
 ) -> StoredAnalysis:
     began = time.monotonic()
     record = analyse_view(
@@ -290,7 +290,7 @@ def _compute(
         predictor=predictor,
         settings=bench.settings,
         scratch=bench.files.incoming,
-        mark=mark,
+        marks=marks,
     )
     png = mask_to_png(record.prediction.mask)
     mask_sha256 = "" if png is None else bench.files.put(png)

@@ -81,6 +81,9 @@ class MammogramHeader:
         Values of Patient Orientation (0020,0020): direction of the rows, then of the columns; or ().
     acquired
         `YYYYMMDDHHMMSS` of the acquisition as far as known, else "" (orders repeated exposures).
+    created
+        `YYYYMMDDHHMMSS` at which these pixels were made, else "": later than `acquired` in an image that was processed
+        again (orders images of one exposure).
     sources
         Fact name -> rule that gave it, for example `{"laterality": "ImageLaterality (0020,0062)"}`.
     notes
@@ -111,6 +114,7 @@ class MammogramHeader:
     age_years: int | None = None
     study_date: str = ""
     acquired: str = ""
+    created: str = ""
     manufacturer: str = ""
     model: str = ""
     sources: dict[str, str] = field(default_factory=dict)

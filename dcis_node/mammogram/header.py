@@ -15,7 +15,7 @@ from dcis_node.mammogram.finding import Finding
 from dcis_node.mammogram.geometry import read_magnification, read_orientation, read_spacing
 from dcis_node.mammogram.kind import read_kind, read_specimen, read_stereotactic
 from dcis_node.mammogram.laterality import read_laterality
-from dcis_node.mammogram.moments import read_acquired, read_age, read_date
+from dcis_node.mammogram.moments import read_acquired, read_age, read_created, read_date
 from dcis_node.mammogram.values import text, whole
 from dcis_node.mammogram.views import View, read_view
 
@@ -52,7 +52,8 @@ def read_header(ds: Dataset) -> MammogramHeader:
     magnification, orientation = read_magnification(ds), read_orientation(ds)
     view = read_view(ds, magnification=magnification.value)
     modifiers = _modifiers(ds, view, orientation.value)
-    spacing, age, acquired = read_spacing(ds, magnification=magnification.value), read_age(ds), read_acquired(ds)
+    spacing, age = read_spacing(ds, magnification=magnification.value), read_age(ds)
+    acquired, created = read_acquired(ds), read_created(ds)
     intent, implant = _presentation_intent(ds, identifiers["sop_class_uid"]), _implant(ds, modifiers)
     found: dict[str, Finding[object]] = {
         "kind": kind,
@@ -65,6 +66,7 @@ def read_header(ds: Dataset) -> MammogramHeader:
         "implant_present": implant,
         "age_years": age,
         "acquired": acquired,
+        "created": created,
     }
     sources = {name: finding.source for name, finding in found.items() if finding.source}
     sources |= {f"modifiers.{name}": source for name, source in modifiers.items()}
@@ -92,6 +94,7 @@ def read_header(ds: Dataset) -> MammogramHeader:
         age_years=age.value,
         study_date=read_date(ds, "StudyDate"),
         acquired=acquired.value,
+        created=created.value,
         manufacturer=text(ds, "Manufacturer"),
         model=text(ds, "ManufacturerModelName"),
         sources=sources if is_image else {"kind": kind.source},

@@ -30,6 +30,20 @@ def read_acquired(ds: Dataset) -> Finding[str]:
     return Finding("")
 
 
+def read_created(ds: Dataset) -> Finding[str]:
+    """Read when the pixels were made, as `YYYYMMDDHHMMSS`: their content's moment, else that of the instance.
+
+    Content Date and Time are those at which the creation of the pixel data began (PS3.3 C.7.6.1), Instance Creation
+    Date and Time those of the object (C.12.1). An image processed again keeps its moment of acquisition and gets new
+    ones of these.
+    """
+    for name in ("Content", "InstanceCreation"):
+        day = read_date(ds, f"{name}Date")
+        if day:
+            return Finding(day + _clock(text(ds, f"{name}Time")), f"{name}Date and {name}Time")
+    return Finding("")
+
+
 def read_age(ds: Dataset) -> Finding[int | None]:
     """Read the age in whole years at the exam: Patient's Age, else Study Date less Birth Date.
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from dcis_node.analyse import exam_marks
-from dcis_node.analyse.exam_marks import choose_mark, read_exam_marks
+from dcis_node.analyse.exam_marks import marks_on, read_exam_marks
 from dcis_node.mammogram.facts import Mark
 from storage.exams import exam_instances
 from tests.analyse.nodes import Node
@@ -16,13 +16,13 @@ HEADER = header("R CC", uid="1.2.3.1")
 
 def test_a_readers_outline_goes_before_any_other_mark():
     others = [replace(SEG, kind=kind, source_uid="1.1") for kind in ("gsps", "cad_sr", "sr_scoord")]
-    assert choose_mark([*others, SEG], HEADER) == SEG
-    assert choose_mark(others, HEADER) == replace(SEG, kind="sr_scoord", source_uid="1.1")
+    assert marks_on([*others, SEG], HEADER)[0] == SEG
+    assert [mark.kind for mark in marks_on(others, HEADER)] == ["sr_scoord", "cad_sr", "gsps"]
 
 
 def test_the_choice_does_not_depend_on_the_order_of_arrival():
     marks = [SEG, replace(SEG, row=1.0), replace(SEG, source_uid="1.2.9.0")]
-    assert choose_mark(marks, HEADER) == choose_mark(marks[::-1], HEADER) == marks[2]
+    assert marks_on(marks, HEADER) == marks_on(marks[::-1], HEADER) == (marks[2], marks[1], marks[0])
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_the_choice_does_not_depend_on_the_order_of_arrival():
     ],
 )
 def test_a_mark_elsewhere_is_no_mark_of_this_view(mark: Mark):
-    assert choose_mark([mark], HEADER) is None
+    assert marks_on([mark], HEADER) == ()
 
 
 def carriers(node: Node):

@@ -1,19 +1,11 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dcis_node.analyse.completeness import CompletenessName
-from dcis_node.analyse.judged import image_to_json
-from dcis_node.analyse.sentences import change_sentence, completeness_sentence
-from dcis_node.mammogram.facts import Reason
+from dcis_node.analyse.judged import image_to_json, without_superseded
+from dcis_node.analyse.sentences import completeness_sentence, moments, superseded_sentence
 from tests.analyse.values import judged
-
-FIRST = [image_to_json(judged(1)), image_to_json(judged(2, "R MLO"))]
-
-
-def change(after, before_probability=0.5, after_probability=0.5, **options) -> str:
-    options = {"same_model": True, **options}
-    return change_sentence(
-        FIRST, after, probability_before=before_probability, probability_after=after_probability, **options
-    )
 
 
 @pytest.mark.parametrize("name", list(CompletenessName))
@@ -26,26 +18,56 @@ def test_an_unknown_rule_has_none():
     assert completeness_sentence("") == ""
 
 
-def test_a_late_view_is_named_with_the_figure_it_changed():
-    text = change([*FIRST, image_to_json(judged(3, "L CC")), image_to_json(judged(4, "L MLO"))], 0.5, 0.75)
-    assert (
-        text == "Changed since then: 2 images new (L CC, L MLO); probability of the patient 50.0 % before, 75.0 % now."
-    )
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ("20261123104200", "20261123101200", ("at 10:42", "at 10:12")),
+        ("20261123104230", "20261123104205", ("at 10:42:30", "at 10:42:05")),
+        ("20261123104200", "20261122104200", ("on 2026-11-23 at 10:42", "on 2026-11-22 at 10:42")),
+        ("20261123104200", "20261123000000", ("at 10:42", "on 2026-11-23")),
+        ("20261123104200", "", ("at 10:42", "")),
+        ("", "", ("", "")),
+    ],
+)
+def test_two_moments_are_said_so_that_they_differ(first, second, words):
+    assert moments(first, second) == words
 
 
-def test_a_view_that_is_judged_otherwise_is_named():
-    superseded = image_to_json(judged(1, reason=Reason.SUPERSEDED, record=None))
-    assert "1 image judged otherwise (R CC)" in change([superseded, FIRST[1]], 0.5, None)
-    assert "50.0 % before, none now" in change([superseded, FIRST[1]], 0.5, None)
+CLOCK = st.datetimes().map(lambda moment: moment.strftime("%Y%m%d%H%M%S").rjust(14, "0"))
 
 
-def test_an_image_without_side_and_view_is_named_other():
-    assert "(other)" in change([*FIRST, image_to_json(judged(3, ""))])
+@given(CLOCK, CLOCK)
+def test_different_moments_never_read_alike(first, second):
+    said = moments(first, second)
+    assert (said[0] == said[1]) == (first == second)
 
 
-def test_the_same_outcome_is_said_to_be_the_same():
-    assert change(FIRST) == "The analysis was repeated and says the same."
+PROCESSED_AGAIN = (
+    "The same exposure of R CC was processed again; the image made at 10:50 is used instead of this one, made at 10:12."
+)
 
 
-def test_another_model_is_named():
-    assert change(FIRST, same_model=False) == "Changed since then: another model."
+@pytest.mark.parametrize(
+    ("left", "used", "sentence"),
+    [
+        (
+            {"acquired": "20261123101200"},
+            {"acquired": "20261123104200"},
+            "The R CC taken at 10:42 is used instead of this one, taken at 10:12.",
+        ),
+        (
+            {"acquired": ""},
+            {"acquired": "20261123104200"},
+            "The R CC taken at 10:42 is used instead of this one, whose header does not say when it was taken.",
+        ),
+        (
+            {"acquired": "20261123101200", "created": "20261123101205"},
+            {"acquired": "20261123101200", "created": "20261123105000"},
+            PROCESSED_AGAIN,
+        ),
+        ({}, {}, "Another R CC of the same time, received later, is used instead."),
+    ],
+)
+def test_of_a_repeat_it_is_said_which_image_is_used_and_of_which_time(left, used, sentence):
+    first, second = without_superseded([judged(1, **left), judged(2, **used)])
+    assert superseded_sentence(image_to_json(first), image_to_json(second)) == sentence

@@ -90,7 +90,7 @@ def test_if_the_bundle_of_an_exam_is_gone_all_its_views_are_judged_by_the_active
     node.report(mammogram(2, "R MLO"))
     assert reports_of(node) == [(A, {0.1}), (C, {0.3})]
     assert node.exams[0].bundle_sha256 == C
-    assert "another model" in "".join(text_of(report) for report in structured_reports(node)[2:])
+    assert "Another model was used" in "".join(text_of(report) for report in structured_reports(node)[2:])
 
 
 def test_a_switch_between_the_last_view_and_the_decision_does_not_reach_the_exam(node, bundles):

@@ -38,7 +38,7 @@ def record(probability: float | None = 0.5, *, mark: Mark | None = None, shape=(
 
 
 def judged(number: int, name: str = "R CC", probability: float | None = 0.5, **changes) -> JudgedImage:
-    facts = {key: changes.pop(key) for key in ("acquired", "partial_view", "modifiers") if key in changes}
+    facts = {key: changes.pop(key) for key in ("acquired", "created", "partial_view", "modifiers") if key in changes}
     values = {
         "instance_id": number,
         "sha256": f"{number:064x}",
@@ -46,7 +46,7 @@ def judged(number: int, name: str = "R CC", probability: float | None = 0.5, **c
         "received_at": float(number),
         "header": header(name, uid=f"1.2.3.{number}", **facts),
         "reason": Reason.ELIGIBLE,
-        "record": record(probability),
+        "record": record(probability, mark=changes.pop("mark", None)),
         **changes,
     }
     return JudgedImage(**values)
