@@ -92,8 +92,8 @@ def _entry(image: SourceImage) -> Dataset:
         items += [tree.text(context, n, value) for n, value in zip(names, header.patient_orientation, strict=True)]
     items += _moments(image.attributes)
     if header.spacing_mm is not None:
-        items.append(tree.number(context, codes.HORIZONTAL_SPACING, header.spacing_mm[1], codes.MILLIMETRE))
-        items.append(tree.number(context, codes.VERTICAL_SPACING, header.spacing_mm[0], codes.MILLIMETRE))
+        items.append(tree.number(context, codes.HORIZONTAL_SPACING, header.spacing_mm[1], codes.SPACING_UNIT))
+        items.append(tree.number(context, codes.VERTICAL_SPACING, header.spacing_mm[0], codes.SPACING_UNIT))
     return tree.image(tree.CONTAINS, reference_of(image), items)
 
 

@@ -75,11 +75,11 @@ def time(relationship: str, name: Code, value: str) -> Dataset:
 
 
 def number(relationship: str, name: Code, value: float, unit: Code) -> Dataset:
-    """Give a NUM item; rounded, as DS has 16 characters."""
+    """Give a NUM item, of eight digits: DS has 16 characters."""
     item = _item(relationship, "NUM", name)
     measured = Dataset()
     measured.MeasurementUnitsCodeSequence = [coded(unit)]
-    measured.NumericValue = f"{round(float(value), 6):g}"
+    measured.NumericValue = f"{float(value):.8g}"
     item.MeasuredValueSequence = [measured]
     return item
 

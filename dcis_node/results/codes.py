@@ -244,3 +244,7 @@ CONTENT_DATE = Code("111018", "DCM", "Content Date")
 CONTENT_TIME = Code("111019", "DCM", "Content Time")
 HORIZONTAL_SPACING = Code("111026", "DCM", "Horizontal Pixel Spacing")
 VERTICAL_SPACING = Code("111066", "DCM", "Vertical Pixel Spacing")
+SPACING_UNIT = Code("mm", "UCUM", "millimeter")  # as TID 4020 rows 11 and 12 spell it
+
+# The summary image. CID 7202, why an image was used.
+SOURCE_FOR_PROCESSING = Code("121322", "DCM", "Source image for image processing operation")
