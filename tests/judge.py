@@ -53,7 +53,7 @@ NAMES = {**REPORTS, **PRESENTATION_STATES, **OTHERS}
 # extensible ones PixelMed warns of every such row, and of every row that is newer than its edition of 2022.
 STRICT = frozenset({uids.MammographyCADSRStorage})
 
-# Errors that are none, each with its reason. Nothing else is tolerated.
+# Complaints that are none, each with its reason. Nothing else is tolerated.
 TOLERATED = (
     # A private scheme is no defined term; it is declared in Coding Scheme Identification (PS3.3 C.12.1.1.3).
     re.compile(r"Unrecognized defined term = <99DCISNODE>"),
@@ -61,6 +61,10 @@ TOLERATED = (
     re.compile(
         r'\(121058,DCM,"Procedure reported"\): Code \(71651007,SCT,"Mammography"\) not found in context group 100'
     ),
+    # PixelMed writes this meaning with two spaces, PS3.16 with one.
+    re.compile(r'\(111025,DCM,"Failed Detections"\) has different code meaning'),
+    # CID 4015 spelled this meaning with a capital in 2022.
+    re.compile(r'\(399110001,SCT,"tangential"\) has different code meaning'),
 )
 
 JAVA_OPTIONS = (
