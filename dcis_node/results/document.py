@@ -11,7 +11,9 @@ from dcis_node.results.hanging import evidence_of, leading_image
 from dcis_node.results.identity import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
+    device_uid,
     dress,
+    plain,
     result_uid,
 )
 from dcis_node.results.kinds import SERIES_NUMBERS, ResultKind
@@ -47,9 +49,23 @@ def sr_document(
     # Type 2: no procedure step of ours is managed by anybody.
     ds.PerformedProcedureCodeSequence = []
     ds.ReferencedPerformedProcedureStepSequence = []
+    ds.AuthorObserverSequence = [_author(answer)]
     _set_references(ds, answer, kind)
     dress(ds, answer, source=source, description=description, number=SERIES_NUMBERS[kind])
     return written(ds, ExplicitVRLittleEndian, kind)
+
+
+def _author(answer: ExamAnswer) -> Dataset:
+    """Name the node as author: a device, and with that the observer of the whole tree (PS3.3 C.17.2, C.17.5)."""
+    own = answer.equipment
+    item = Dataset()
+    item.ObserverType = "DEV"
+    item.StationName = plain(own.station_name, limit=16)
+    item.DeviceUID = device_uid(own)
+    item.Manufacturer, item.ManufacturerModelName = plain(own.manufacturer, limit=64), plain(own.model_name, limit=64)
+    item.InstitutionName = plain(own.institution, limit=64)
+    item.InstitutionCodeSequence = []
+    return item
 
 
 def _set_references(ds: Dataset, answer: ExamAnswer, kind: ResultKind) -> None:

@@ -48,6 +48,18 @@ def leading_image(answer: ExamAnswer) -> SourceImage:
     return next(i for i in images if i.header.study_instance_uid == study)
 
 
+def analysed_images(answer: ExamAnswer) -> tuple[SourceImage, ...]:
+    """Give the analysed views, as they hang."""
+    return tuple(image for image in hung(answer) if image.prediction is not None)
+
+
+def unused_images(answer: ExamAnswer) -> tuple[SourceImage, ...]:
+    """Give the images that were not used, as they hang; the carrier of a used mark is none of them."""
+    marks = {image.mark.source.sop_instance_uid for image in answer.images if image.mark is not None}
+    left = [image for image in hung(answer) if image.reason is not Reason.ELIGIBLE]
+    return tuple(image for image in left if image.header.sop_instance_uid not in marks)
+
+
 def view_name(image: SourceImage) -> str:
     """Name a view as radiologists do: `R CC`; "" where neither side nor view is known."""
     header = image.header

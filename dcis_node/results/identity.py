@@ -65,6 +65,11 @@ def result_uid(answer: ExamAnswer, kind: str, *, source_uid: str = "") -> str:
     return derived_uid(answer.inputs_sha256, answer.model.sha256, kind, source_uid)
 
 
+def device_uid(equipment: Equipment) -> str:
+    """Derive the UID of the node as a device."""
+    return derived_uid("device", equipment.manufacturer, equipment.model_name, equipment.device_serial_number)
+
+
 def plain(text: str, *, limit: int = 0) -> str:
     """Make a text printable ASCII, so that it means the same in every character set; cut it at a limit if there is one.
 

@@ -3,15 +3,19 @@
 Made by hand: highdicom writes neither laterality nor view, and fails on an image without spacing or orientation.
 """
 
+from datetime import datetime, time
+from functools import partial
+
 from highdicom.sr import (
     CodedConcept,
     ContainerContentItem,
     ContentItem,
     ContentSequence,
+    DateContentItem,
     ImageContentItem,
-    NumContentItem,
     RelationshipTypeValues,
     TextContentItem,
+    TimeContentItem,
 )
 from pydicom.sr.codedict import codes as public
 from pydicom.sr.coding import Code
@@ -20,7 +24,7 @@ from dcis_node.mammogram.facts import MammogramHeader
 from dcis_node.results import codes
 from dcis_node.results.answer import ExamAnswer
 from dcis_node.results.hanging import hung
-from dcis_node.results.tree import code_item, container
+from dcis_node.results.tree import code_item, container, number_item, with_below
 
 _ACQUISITION = RelationshipTypeValues.HAS_ACQ_CONTEXT
 
@@ -49,7 +53,8 @@ def _descriptors(header: MammogramHeader) -> list[ContentItem]:
     if side is not None:
         items.append(code_item(public.DCM.ImageLaterality, side, relationship=_ACQUISITION))
     if view is not None:
-        items.append(code_item(public.DCM.ImageView, view, relationship=_ACQUISITION))
+        items.append(_view(view, header))
+    items += _acquired(header)
     items.append(_number(public.DCM.PixelDataRows, header.rows, codes.PIXELS))
     items.append(_number(public.DCM.PixelDataColumns, header.columns, codes.PIXELS))
     if len(header.patient_orientation) == 2:
@@ -58,16 +63,32 @@ def _descriptors(header: MammogramHeader) -> list[ContentItem]:
     if header.spacing_mm is not None:
         items.append(_number(public.DCM.HorizontalPixelSpacing, header.spacing_mm[1], codes.MILLIMETRE))
         items.append(_number(public.DCM.VerticalPixelSpacing, header.spacing_mm[0], codes.MILLIMETRE))
+    if header.magnification is not None:
+        items.append(_number(codes.MAGNIFICATION, header.magnification, codes.NO_UNITS))
     return items
 
 
-def _number(name: Code, value: float, unit: Code) -> NumContentItem:
-    return NumContentItem(
-        name=CodedConcept.from_code(name),
-        value=round(float(value), 6),
-        unit=CodedConcept.from_code(unit),
-        relationship_type=_ACQUISITION,
-    )
+def _acquired(header: MammogramHeader) -> list[ContentItem]:
+    """Give date and time of the acquisition where the header states them: they tell repeated exposures apart."""
+    if not header.sources.get("acquired", "").startswith("Acquisition"):
+        return []
+    moment = datetime.strptime(header.acquired, "%Y%m%d%H%M%S")  # noqa: DTZ007 - DA and TM have no zone
+    day = DateContentItem(CodedConcept.from_code(public.DCM.AcquisitionDate), moment.date(), _ACQUISITION)
+    # Midnight stands for a time that is not known.
+    clock = TimeContentItem(CodedConcept.from_code(public.DCM.AcquisitionTime), moment.time(), _ACQUISITION)
+    return [day, clock] if moment.time() != time() else [day]
+
+
+def _view(view: Code, header: MammogramHeader) -> ContentItem:
+    """Give the view with its modifiers below it (TID 1603 rows 1 and 2)."""
+    item = code_item(public.DCM.ImageView, view, relationship=_ACQUISITION)
+    modifiers = [codes.VIEW_MODIFIERS[name] for name in header.modifiers if name in codes.VIEW_MODIFIERS]
+    modifier = partial(code_item, public.DCM.ImageViewModifier, relationship=RelationshipTypeValues.HAS_CONCEPT_MOD)
+    return with_below(item, [modifier(value) for value in modifiers])
+
+
+def _number(name: Code, value: float, unit: Code) -> ContentItem:
+    return number_item(name, value, unit, relationship=_ACQUISITION)
 
 
 def _text(name: Code, value: str) -> TextContentItem:

@@ -30,13 +30,14 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, Segmen
 from dcis_node.model.evidence import BreastDecision
 from dcis_node.results import codes, wording
 from dcis_node.results.answer import ExamAnswer, ObjectReference, ResultObject, SourceImage
+from dcis_node.results.basis import flag_codes, reason_items
 from dcis_node.results.document import sr_document
 from dcis_node.results.hanging import hung, view_labels
 from dcis_node.results.identity import model_line, plain
 from dcis_node.results.kinds import ResultKind
 from dcis_node.results.lesion import Lesion, Outline
 from dcis_node.results.library import image_library
-from dcis_node.results.tree import language, observer, text
+from dcis_node.results.tree import code_item, container, language, observer, text
 
 # The same tree in both: it needs no 3D coordinates. Older PACS take only the second SOP class.
 SOP_CLASSES = {
@@ -72,8 +73,11 @@ def build_report(answer: ExamAnswer, lesions: dict[str, Lesion], *, kind: Result
     )
     root = report[0]
     items = list(root.ContentSequence)
-    # The library stands before the measurements (TID 1500 rows 5 and 6).
-    root.ContentSequence = ContentSequence([*items[:-1], image_library(answer), items[-1]])
+    # The library stands before the measurements, what holds for the whole exam behind them (TID 1500 rows 5, 6 and 12).
+    # OHIF shows the evaluations nowhere; in a measurement group without a region they would blank the report.
+    root.ContentSequence = ContentSequence(
+        [*items[:-1], image_library(answer), items[-1], container(codes.QUALITATIVE, _exam_evaluations(answer))]
+    )
     return sr_document(
         answer,
         root,
@@ -128,9 +132,9 @@ def _region(answer: ExamAnswer, image: SourceImage, outline: Outline) -> dict[st
     }
 
 
-def _number(name: Code, value: float, unit: Code, *, digits: int) -> Measurement:
-    # A plain float, as highdicom refuses numpy's float32; rounded, as DS has 16 characters.
-    return Measurement(name=name, value=round(float(value), digits), unit=unit)
+def _number(name: Code, value: float, unit: Code, *, digits: int = 2) -> Measurement:
+    # A plain float, as highdicom refuses numpy's float32; rounded, as DS has 16 characters. A count stays whole.
+    return Measurement(name=name, value=value if isinstance(value, int) else round(float(value), digits), unit=unit)
 
 
 def _probabilities(answer: ExamAnswer, image: SourceImage) -> list[Measurement]:
@@ -143,18 +147,18 @@ def _probabilities(answer: ExamAnswer, image: SourceImage) -> list[Measurement]:
     if breast is not None and breast.probability is not None:
         figures.append((names.breast, breast.probability))
     figures.append((names.threshold, answer.decision.threshold))
-    return [_number(name, 100 * value, codes.PERCENT, digits=2) for name, value in figures]
+    return [_number(name, 100 * value, codes.PERCENT) for name, value in figures]
 
 
 def _sizes(lesion: Lesion) -> list[Measurement]:
     """Extent, area, count, as far as they are known."""
     sizes = []
     if lesion.extent_mm is not None:
-        sizes.append(_number(codes.LONG_AXIS, lesion.extent_mm, codes.MILLIMETRE, digits=2))
+        sizes.append(_number(codes.LONG_AXIS, lesion.extent_mm, codes.MILLIMETRE))
     if lesion.area_mm2 is not None:
-        sizes.append(_number(codes.AREA, lesion.area_mm2, codes.SQUARE_MILLIMETRE, digits=2))
+        sizes.append(_number(codes.AREA, lesion.area_mm2, codes.SQUARE_MILLIMETRE))
     if lesion.calcifications is not None:
-        sizes.append(_number(codes.CALCIFICATIONS, lesion.calcifications, codes.NO_UNITS, digits=0))
+        sizes.append(_number(codes.CALCIFICATIONS, lesion.calcifications, codes.NO_UNITS))
     return sizes
 
 
@@ -167,7 +171,7 @@ def _context(answer: ExamAnswer, image: SourceImage) -> list[Measurement]:
     figures = [(names.spread, max(folds) - min(folds))] if folds else []
     if answer.decision.probability is not None:
         figures.append((names.patient, answer.decision.probability))
-    return [_number(name, 100 * value, codes.PERCENT, digits=2) for name, value in figures]
+    return [_number(name, 100 * value, codes.PERCENT) for name, value in figures]
 
 
 def _evaluations(answer: ExamAnswer, image: SourceImage) -> list[QualitativeEvaluation]:
@@ -176,6 +180,16 @@ def _evaluations(answer: ExamAnswer, image: SourceImage) -> list[QualitativeEval
     breast = _breast(answer, image)
     risk = codes.RISK_VALUES.get(breast.risk.value) if breast else None
     return [*evaluations, QualitativeEvaluation(codes.RISK, risk)] if risk else evaluations
+
+
+def _exam_evaluations(answer: ExamAnswer) -> list[ContentItem]:
+    """Say of the whole exam: its outcome, what has to be minded, which images were not used and why."""
+    contains = RelationshipTypeValues.CONTAINS
+    outcome = code_item(codes.OUTCOME, codes.OUTCOMES[answer.decision.risk], relationship=contains)
+    flags = [code_item(codes.FLAG, value, relationship=contains) for value in flag_codes(answer.decision.flags)]
+    sentences = [wording.banner(answer), wording.headline(answer), wording.operating_sentence(answer)]
+    texts = [text(codes.COMMENT, sentence) for sentence in sentences]
+    return [*texts, outcome, *flags, *reason_items(answer, codes.USE_OF_IMAGE)]
 
 
 def _breast(answer: ExamAnswer, image: SourceImage) -> BreastDecision | None:

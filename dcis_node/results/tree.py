@@ -1,15 +1,19 @@
 """Content items that both reports use, in the words of PS3.3 C.17.3."""
 
 import textwrap
+from collections.abc import Sequence
 
 from highdicom.sr import (
     CodeContentItem,
     CodedConcept,
+    CompositeContentItem,
     ContainerContentItem,
     ContentItem,
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
+    ImageContentItem,
     LanguageOfContentItemAndDescendants,
+    NumContentItem,
     ObservationContext,
     ObserverContext,
     RelationshipTypeValues,
@@ -18,8 +22,9 @@ from highdicom.sr import (
 from pydicom.sr.codedict import codes as public
 from pydicom.sr.coding import Code
 
-from dcis_node.results.answer import ExamAnswer
-from dcis_node.results.identity import derived_uid, plain
+from dcis_node.mammogram.facts import ImageKind
+from dcis_node.results.answer import ExamAnswer, SourceImage
+from dcis_node.results.identity import device_uid, plain
 
 # UT is not limited; viewers show long items badly.
 TEXT_LIMIT = 1000
@@ -40,6 +45,43 @@ def code_item(name: Code, value: Code, *, relationship: RelationshipTypeValues) 
     return CodeContentItem(
         name=CodedConcept.from_code(name), value=CodedConcept.from_code(value), relationship_type=relationship
     )
+
+
+def number_item(
+    name: Code, value: float, unit: Code, *, relationship: RelationshipTypeValues, digits: int = 6
+) -> NumContentItem:
+    """Give a NUM item.
+
+    A count stays whole; another number is rounded, as DS has 16 characters, and made a plain float, as highdicom
+    refuses numpy's.
+    """
+    return NumContentItem(
+        name=CodedConcept.from_code(name),
+        value=value if isinstance(value, int) else round(float(value), digits),
+        unit=CodedConcept.from_code(unit),
+        relationship_type=relationship,
+    )
+
+
+def image_item(
+    name: Code, image: SourceImage, *, relationship: RelationshipTypeValues
+) -> ImageContentItem | CompositeContentItem:
+    """Point at a received object: IMAGE, or COMPOSITE where it is none (PS3.3 C.17.3)."""
+    header = image.header
+    kind = CompositeContentItem if header.kind is ImageKind.NOT_AN_IMAGE else ImageContentItem
+    return kind(
+        name=CodedConcept.from_code(name),
+        referenced_sop_class_uid=header.sop_class_uid,
+        referenced_sop_instance_uid=header.sop_instance_uid,
+        relationship_type=relationship,
+    )
+
+
+def with_below(item: ContentItem, below: Sequence[ContentItem]) -> ContentItem:
+    """Put items under an item, such as what it was inferred from; OHIF shows the item alone."""
+    if below:
+        item.ContentSequence = ContentSequence(below)
+    return item
 
 
 def container(name: Code, items: list[ContentItem], *, template: str | None = None) -> ContainerContentItem:
@@ -64,7 +106,7 @@ def observer(answer: ExamAnswer) -> ObservationContext:
     """Name the node as the device that observed (TID 1001, 1004)."""
     own = answer.equipment
     device = DeviceObserverIdentifyingAttributes(
-        uid=derived_uid("device", own.manufacturer, own.model_name, own.device_serial_number),
+        uid=device_uid(own),
         name=plain(own.aet or own.station_name or own.model_name, limit=64),
         manufacturer_name=plain(own.manufacturer, limit=64),
         model_name=plain(own.model_name, limit=64),

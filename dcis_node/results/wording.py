@@ -5,7 +5,7 @@ from collections import defaultdict
 from dcis_node.mammogram.facts import Reason
 from dcis_node.model.evidence import BreastDecision, LesionSource, Risk
 from dcis_node.results.answer import ExamAnswer, SourceImage
-from dcis_node.results.hanging import hung, view_labels, view_name
+from dcis_node.results.hanging import hung, unused_images, view_labels, view_name
 from dcis_node.results.identity import RESEARCH_USE, SYNTHETIC_MODEL, made_at, model_line, plain
 from dcis_node.results.lesion import Lesion
 from dcis_node.results.reasons import because, in_words
@@ -57,7 +57,7 @@ def headline(answer: ExamAnswer) -> str:
     """Say the result of the exam in one or two sentences."""
     decision = answer.decision
     if decision.risk is Risk.NOT_ANALYSED:
-        reasons = unused_reasons(answer)
+        reasons = [image.reason for image in unused_images(answer)]
         return f"Not analysed: because {because(reasons, whole=True)}." if reasons else "Not analysed."
     if decision.probability is None:
         return "No calcifications were found in the analysed views, so there is no probability of high-risk DCIS."
@@ -77,19 +77,9 @@ def _place(probability: float, threshold: float, risk: Risk) -> str:
     return "just below" if percent(probability) == percent(threshold) else "below"
 
 
-def unused_reasons(answer: ExamAnswer) -> list[Reason]:
-    """Give the reason of each image that was not used, save the carriers of marks that were."""
-    used_marks = {i.mark.source.sop_instance_uid for i in answer.images if i.mark is not None}
-    return [
-        image.reason
-        for image in hung(answer)
-        if image.reason is not Reason.ELIGIBLE and image.header.sop_instance_uid not in used_marks
-    ]
-
-
 def partly_sentence(answer: ExamAnswer) -> str:
     """Say that a part of an analysed exam was not used, and why; "" where all was used or nothing."""
-    reasons = unused_reasons(answer)
+    reasons = [image.reason for image in unused_images(answer)]
     if not reasons or answer.decision.risk is Risk.NOT_ANALYSED:
         return ""
     return f"Not everything was used: {because(reasons, whole=False)}."
@@ -184,7 +174,7 @@ def given_sentence(image: SourceImage) -> str:
     sentence = f"The analysis was centred on a given mark: {kind} of this exam"
     if mark is None or mark.among < 2:
         return f"{sentence}."
-    return f"{sentence}, one of {mark.among} marks on this view; nothing was looked for at the others."
+    return f"{sentence}, one of {mark.among} marks on this view. The others were not used."
 
 
 def magnification_sentence(image: SourceImage) -> str:
@@ -199,13 +189,11 @@ def magnification_sentence(image: SourceImage) -> str:
 
 def left_out(answer: ExamAnswer) -> list[str]:
     """Say which objects were not used, and why: one sentence for each reason."""
-    used_marks = {i.mark.source.sop_instance_uid for i in answer.images if i.mark is not None}
     labels = view_labels(answer)
     by_reason: dict[tuple[Reason, str], list[str]] = defaultdict(list)
-    for image in hung(answer):
-        uid = image.header.sop_instance_uid
-        if image.reason is not Reason.ELIGIBLE and uid not in used_marks:
-            by_reason[image.reason, plain(image.explanation)].append(labels[uid] if view_name(image) else "")
+    for image in unused_images(answer):
+        label = labels[image.header.sop_instance_uid] if view_name(image) else ""
+        by_reason[image.reason, plain(image.explanation)].append(label)
     return [_left_out_sentence(reason, text, names) for (reason, text), names in by_reason.items()]
 
 

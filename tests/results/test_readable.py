@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from pydicom.uid import EnhancedSRStorage
 
-from dcis_node.mammogram.facts import Reason
+from dcis_node.mammogram.facts import ImageKind, Reason
 from dcis_node.model.evidence import BreastDecision, Decision, LesionSource, Risk
 from dcis_node.results.answer import EarlierDocument, ObjectReference, OperatingPoint, UsedMark
 from dcis_node.results.kinds import ResultKind
@@ -22,7 +22,7 @@ from tests.results.builders import (
     refused,
     results_of,
 )
-from tests.results.reading import evidence, items, name, readable, texts, whole_text
+from tests.results.reading import evidence, items, name, read, readable, texts, whole_text
 
 
 def said(*args, **changed):
@@ -119,6 +119,104 @@ def test_the_headline_gives_the_main_reason_when_nothing_was_analysed():
     raw = [refused(number=n, reason=Reason.FOR_PROCESSING, explanation="This is raw data.") for n in (1, 2, 3, 4)]
     headline = texts(readable(results_of(raw, NOT_ANALYSED)))[1]
     assert headline == "Not analysed: because all four images are raw (FOR PROCESSING)."
+
+
+def coded(ds):
+    """Code values of the CODE items that stand under a heading, as a viewer shows them."""
+    return [
+        i.ConceptCodeSequence[0].CodeValue
+        for heading in ds.ContentSequence
+        for i in heading.get("ContentSequence") or ()
+        if i.ValueType == "CODE"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("images", "decision", "value"),
+    [
+        (None, HIGH, "ABOVETHR"),
+        (None, LOW, "BELOWTHR"),
+        ([image(box=None)], NOTHING, "NOFINDING"),
+        ([refused()], NOT_ANALYSED, "NOTANALYSED"),
+    ],
+)
+def test_the_outcome_of_the_exam_is_a_code_as_well(images, decision, value):
+    impressions = readable(results_of(images, decision)).ContentSequence[1]
+    assert value in [i.ConceptCodeSequence[0].CodeValue for i in impressions.ContentSequence if i.ValueType == "CODE"]
+
+
+def test_flags_and_reasons_are_codes_as_well_and_point_at_their_images():
+    left = [refused(number=8), refused("L", number=9, reason=Reason.FOR_PROCESSING, explanation="This is raw data.")]
+    ds = readable(results_of([*four_views(), *left], replace(HIGH, flags=("folds_disagree", "a_new_flag"))))
+    assert coded(ds) == ["ABOVETHR", "FOLDSDISAGREE", "MAGNIFICATION", "FORPROCESSING"]
+    pointed = {
+        i.ConceptCodeSequence[0].CodeValue: below.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        for i in items(ds)
+        if i.ValueType == "CODE"
+        for below in i.get("ContentSequence") or ()
+    }
+    assert pointed == {"FORPROCESSING": f"{STUDY}.9", "MAGNIFICATION": f"{STUDY}.8"}
+
+
+def test_an_object_that_is_no_image_is_pointed_at_as_an_object():
+    other = refused(None, None, number=8, reason=Reason.NOT_AN_IMAGE, explanation="This object is no image.")
+    other = replace(other, header=replace(other.header, kind=ImageKind.NOT_AN_IMAGE))
+    ds = readable(results_of([*four_views(), other]))
+    assert [i.ValueType for i in items(ds) if "ReferencedSOPSequence" in i].count("COMPOSITE") == 1
+
+
+def test_the_names_of_what_a_viewer_shows_are_those_of_the_template():
+    ds = readable(results_of([*four_views(), refused(number=9)], replace(HIGH, flags=("single_view",))))
+    shown = {name(i).CodeValue for heading in ds.ContentSequence[1:] for i in heading.ContentSequence}
+    assert shown <= {"121071", "121073", "121065"}  # CID 7002
+
+
+def below(ds, words):
+    """Figures and codes that the sentence with these words rests on."""
+    item = next(i for i in items(ds) if i.ValueType == "TEXT" and words in " ".join(i.TextValue.split()))
+    return {
+        name(i).CodeValue: float(i.MeasuredValueSequence[0].NumericValue)
+        if i.ValueType == "NUM"
+        else i.ConceptCodeSequence[0].CodeValue
+        if i.ValueType == "CODE"
+        else str(i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+        for i in item.get("ContentSequence") or ()
+    }
+
+
+def test_each_sentence_carries_the_figures_and_codes_that_it_rests_on():
+    point = OperatingPoint(0.831, 0.65, 260, "phantoms")
+    ds = readable(results_of(model=replace(MODEL, operating=point)))
+    assert below(ds, "at or above the threshold of") == {
+        "PHRDCISP": 62.0,
+        "PHRDCIST": 50.0,
+        "111088": 83.1,
+        "111090": 65.0,
+    }
+    assert below(ds, "Right breast:") == {
+        "272741003": "24028007",
+        "RISKCLASS": "ABOVETHR",
+        "PHRDCISB": 62.0,
+        "FLAG": "FOLDSDISAGREE",
+    }
+    assert below(ds, "Left breast:") == {"272741003": "7771000", "RISKCLASS": "NOFINDING"}
+    assert below(ds, "R CC:") == {
+        "121112": f"{STUDY}.1",
+        "PHRDCIS": 60.0,
+        "PHRDCISF": 13.0,
+        "103339001": pytest.approx(3.2, abs=0.005),
+        "42798000": 5.0,
+        "111038": 14,
+    }
+    assert below(ds, "L CC:") == {"121112": f"{STUDY}.2"}
+
+
+def test_the_node_is_the_author_as_a_device():
+    for result in results_of():
+        if result.modality == "SR":
+            (author,) = read(result).AuthorObserverSequence
+            assert (author.ObserverType, author.ManufacturerModelName) == ("DEV", "dcis-node")
+            assert author.DeviceUID.startswith("2.25.")
 
 
 def test_each_breast_and_each_view_has_its_sentence():

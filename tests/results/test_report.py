@@ -1,14 +1,16 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from pydicom.uid import (
     Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
     GrayscaleSoftcopyPresentationStateStorage,
     SegmentationStorage,
 )
 
 from dcis_node.model.evidence import Decision, LesionSource, Risk
-from dcis_node.results.answer import EarlierDocument, ObjectReference, UsedMark
+from dcis_node.results import codes
+from dcis_node.results.answer import EarlierDocument, ObjectReference, OperatingPoint, UsedMark
 from dcis_node.results.kinds import ResultKind
 from tests.results.builders import (
     HIGH,
@@ -33,6 +35,7 @@ from tests.results.reading import (
     name,
     numbers,
     of_modality,
+    read,
     region,
     source_of,
     texts,
@@ -184,15 +187,63 @@ def test_the_image_library_lists_every_analysed_view_with_side_view_and_geometry
     assert codes_of(library, "111027") == ["24028007", "7771000", "24028007", "7771000"]
     assert codes_of(library, "111031") == ["399162004", "399162004", "399368009", "399368009"]
     first = library.ContentSequence[0]
-    assert numbers(first) == {"110910": 120, "110911": 90, "111026": 0.1, "111066": 0.1}
+    assert numbers(first) == {"110910": 120, "110911": 90, "111026": 0.1, "111066": 0.1, "MAGNFACTOR": 1.06}
     assert [i.TextValue for i in first.ContentSequence if i.ValueType == "TEXT"] == ["P", "L"]
 
 
 def test_a_view_of_an_unlisted_kind_without_orientation_or_side_is_still_listed():
     odd = image(laterality=None, view="XYZ", PatientOrientation=None, ImagerPixelSpacing=None)
+    odd = replace(odd, header=replace(odd.header, magnification=None))
     ds = report_of([odd], Decision((replace(RIGHT_HIGH, laterality="", views=("XYZ",)),), 0.62, Risk.HIGH, 0.5))
     library = next(i for i in items(ds) if i.get("ConceptNameCodeSequence") and name(i).CodeValue == "126200")
     assert set(numbers(library.ContentSequence[0])) == {"110910", "110911"}
+
+
+def test_the_modifiers_and_the_moment_of_a_view_stand_in_the_library():
+    one = image()
+    stated = {"acquired": "20260105101500", "sources": {"acquired": "AcquisitionDate and AcquisitionTime"}}
+    taken = replace(one, header=replace(one.header, modifiers=("implant_displaced", "stereotactic"), **stated))
+    ds = report_of([taken])
+    assert codes_of(ds, "111032") == ["399209000"]
+    moments = {name(i).CodeValue: i for i in items(ds) if i.ValueType in {"DATE", "TIME"}}
+    assert (moments["126201"].Date, moments["126202"].Time) == ("20260105", "101500")
+
+
+@pytest.mark.parametrize(
+    ("acquired", "source", "listed"),
+    [
+        ("20260105000000", "AcquisitionDate and AcquisitionTime", {"126201"}),
+        ("20260105101500", "StudyDate and StudyTime", set()),
+    ],
+)
+def test_a_moment_that_is_not_known_is_not_made_up(acquired, source, listed):
+    one = image()
+    taken = replace(one, header=replace(one.header, acquired=acquired, sources={"acquired": source}))
+    found = {name(i).CodeValue for i in items(report_of([taken])) if i.ValueType in {"DATE", "TIME"}}
+    assert found == listed
+
+
+def evaluations(ds):
+    """What is said of the whole exam, outside the groups."""
+    return next(i for i in ds.ContentSequence if i.ValueType == "CONTAINER" and name(i).CodeValue == "C0034375")
+
+
+def test_what_holds_for_the_exam_stands_outside_the_groups_as_codes():
+    decision = replace(HIGH, flags=("folds_disagree", "views_disagree"))
+    whole = evaluations(report_of([*four_views(), refused(number=9), refused("L", "CC", number=8)], decision))
+    assert codes_of(whole, "OUTCOME") == ["ABOVETHR"]
+    assert codes_of(whole, "FLAG") == ["FOLDSDISAGREE", "VIEWSDISAGREE"]
+    (unused,) = [i for i in whole.ContentSequence if i.ValueType == "CODE" and name(i).CodeValue == "USEOFIMAGE"]
+    assert unused.ConceptCodeSequence[0].CodeValue == "MAGNIFICATION"
+    pointed = {i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for i in unused.ContentSequence}
+    assert pointed == {f"{STUDY}.8", f"{STUDY}.9"}
+    assert "RESEARCH USE ONLY" in whole_text(whole)
+
+
+def test_the_operating_point_is_said_in_words_where_the_bundle_knows_it():
+    point = OperatingPoint(0.831, 0.6508, 260, "phantoms")
+    said = whole_text(report_of(model=replace(MODEL, operating=point)))
+    assert "the sensitivity for high risk is 83.1 % and the specificity 65.1 %" in said
 
 
 def test_the_evidence_is_every_received_object():
@@ -267,6 +318,25 @@ def test_a_trained_model_is_not_called_synthetic_but_research_use_only():
 
 def test_flags_of_disagreement_are_said():
     assert "the networks of the ensemble disagree" in whole_text(report_of())
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_the_names_that_a_viewer_draws_are_short_and_claim_no_cancer(synthetic):
+    names = codes.of_model(synthetic=synthetic)
+    for meaning in (getattr(names, field.name).meaning for field in fields(names)):
+        assert len(meaning) <= 36
+        assert meaning.startswith("SYNTHETIC ") if synthetic else meaning.endswith(" (RUO)")
+        assert "cancer" not in meaning.lower()
+    assert all("if DCIS" in code.meaning for code in (names.view, names.breast, names.patient))
+
+
+def test_the_comprehensive_sr_has_the_same_tree():
+    both = frozenset({ResultKind.MEASUREMENT_REPORT, ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE})
+    newer, older = (read(result) for result in results_of(kinds=both))
+    assert (newer.SOPClassUID, older.SOPClassUID) == (Comprehensive3DSRStorage, ComprehensiveSRStorage)
+    assert newer.ContentSequence == older.ContentSequence
+    assert newer.SOPInstanceUID != older.SOPInstanceUID
+    assert (newer.SeriesNumber, older.SeriesNumber) == (9002, 9003)
 
 
 def test_without_an_outline_there_is_no_measurement_report():
