@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dcis_node.mammogram.facts import Reason
 from dcis_node.results.answer import ExamAnswer, SourceImage
 from dcis_node.results.hanging import hung, view_labels, view_name
 from dcis_node.results.identity import plain
@@ -50,7 +51,7 @@ def standard_places(answer: ExamAnswer) -> list[Place]:
     """Give the four standard views as they hang; of several of a name an analysed one, and of these the first."""
     labels, places = view_labels(answer), []
     for name in STANDARD_VIEWS:
-        named = [image for image in hung(answer) if view_name(image) == name]
+        named = [i for i in hung(answer) if view_name(i) == name and i.reason is not Reason.NOT_AN_IMAGE]
         best = min(named, key=lambda image: image.prediction is None, default=None)
         places.append(Place(best, name if best is None else plain(labels[best.header.sop_instance_uid])))
     return places
@@ -66,11 +67,17 @@ def further_places(answer: ExamAnswer) -> list[Place]:
     shown = {view_name(image) for image in hung(answer) if image.prediction is not None or image in standard}
     found = []
     for image in hung(answer):
-        name = view_name(image)
+        name = "" if image.reason is Reason.NOT_AN_IMAGE else view_name(image)
         if image not in standard and (image.prediction is not None or (name and name not in shown)):
             shown.add(name)
             found.append(Place(image, plain(labels[image.header.sop_instance_uid])))
     return found
+
+
+def hung_images(answer: ExamAnswer) -> list[SourceImage]:
+    """Give every image that has a place, drawn or empty, or would have one if there were room."""
+    places = [*standard_places(answer), *further_places(answer)]
+    return [place.image for place in places if place.image is not None]
 
 
 def hang_places(answer: ExamAnswer, area: Box) -> tuple[list[tuple[Place, Box]], list[Place]]:

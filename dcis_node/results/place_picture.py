@@ -47,13 +47,13 @@ def draw_place(place: Place, lesion: Lesion | None, box: Box) -> Image.Image:
         RGB, of the size of the box.
     """
     image = place.image
-    if image is None or image.prediction is None or image.picture is None or _names_a_person(image):
+    if image is None or image.prediction is None or image.picture is None or not has_picture(image):
         return _empty(place, lesion, box)
     picture, mask = image.picture, image.prediction.mask if image.outlined else None
-    size = fitted(picture.grey.shape, (box.height, box.width))
+    seat = seat_of(place, picture, box)
     drawn = Image.new("RGB", (box.width, box.height))
-    at = (box.width - size[1] if place.right else 0, (box.height - size[0]) // 2)
-    drawn.paste(Image.fromarray(draw_view(picture.grey, mask, mirrored=picture.mirrored, size=size)), at)
+    pixels = draw_view(picture.grey, mask, mirrored=picture.mirrored, size=(seat.height, seat.width))
+    drawn.paste(Image.fromarray(pixels), (seat.left, seat.top))
     caption = [_label(place), *_figures(place, lesion)]
     lines = lay(caption, box.width - 2 * MARGIN)
     corners = _outer_corners(place, box, (width_of(lines), height_of(lines)))
@@ -63,8 +63,19 @@ def draw_place(place: Place, lesion: Lesion | None, box: Box) -> Image.Image:
     if mask is not None and min(box.width, box.height) >= LEAST_PLACE:
         side = round(INSET_SHARE * min(box.width, box.height))
         other = next(c for c in _outer_corners(place, box, (side, side)) if (c.top == MARGIN) != (corner.top == MARGIN))
-        _add_inset(drawn, picture, mask, other, at=at, size=size)
+        _add_inset(drawn, picture, mask, other, seat=seat)
     return drawn
+
+
+def seat_of(place: Place, picture: ViewPicture, box: Box) -> Box:
+    """Give the part of a place, counted from its corner, that the view itself takes: at the chest walls' side."""
+    height, width = fitted(picture.grey.shape, (box.height, box.width))
+    return Box(box.width - width if place.right else 0, (box.height - height) // 2, width, height)
+
+
+def has_picture(image: SourceImage) -> bool:
+    """Tell if the picture of a view may be drawn: it was kept, and the view does not say that it names a person."""
+    return image.picture is not None and not _names_a_person(image)
 
 
 def _names_a_person(image: SourceImage) -> bool:
@@ -84,7 +95,7 @@ def _figures(place: Place, lesion: Lesion | None) -> list[Paragraph]:
     if probability is None:
         lines = [view_sentence(image, None, label=place.label).removeprefix(f"{place.label}: ").rstrip(".")]
     else:
-        lines = [percent(probability)]
+        lines = [f"high-risk DCIS {percent(probability)}"]
     if lesion is not None and lesion.extent_mm is not None:
         lines.append(f"extent {lesion.extent_mm:.1f} mm")
     return [Paragraph(text, CAPTION_SIZE, TEXT_COLOUR) for text in lines]
@@ -111,21 +122,21 @@ def _add_inset(
     mask: NDArray[np.bool_],
     corner: Box,
     *,
-    at: tuple[int, int],
-    size: tuple[int, int],
+    seat: Box,
 ) -> None:
     """Show a small lesion enlarged in a corner, and where it was taken from; only over air.
 
     Parameters
     ----------
-    at, size
-        Where (x, y) and how large (height, width) the view was drawn.
+    seat
+        Where the view was drawn.
     """
     covered = np.asarray(_part(drawn, corner))
     if _is_outlined(drawn, corner) or np.percentile(covered, AIR_PERCENTILE) > AIR:
         return
     window = _window(picture, mask)
-    if window is None or corner.width / window.width < LEAST_ENLARGEMENT * size[1] / picture.grey.shape[1]:
+    scale = seat.width / picture.grey.shape[1]
+    if window is None or corner.width / window.width < LEAST_ENLARGEMENT * scale:
         return
     bottom, right = window.top + window.height, window.left + window.width
     (height, width), (rows, columns) = picture.grey.shape, mask.shape
@@ -136,9 +147,8 @@ def _add_inset(
     grey = picture.grey[window.top : bottom, window.left : right]
     enlarged = draw_view(grey, lesion, mirrored=picture.mirrored, size=(corner.height, corner.width))
     drawn.paste(Image.fromarray(enlarged), (corner.left, corner.top))
-    scale = size[1] / width
-    x = at[0] + scale * (width - right if picture.mirrored else window.left)
-    y = at[1] + scale * window.top
+    x = seat.left + scale * (width - right if picture.mirrored else window.left)
+    y = seat.top + scale * window.top
     draw = ImageDraw.Draw(drawn)
     draw.rectangle((x, y, x + scale * window.width, y + scale * window.height), outline=INSET_COLOUR)
     edge = (corner.left - 1, corner.top - 1, corner.left + corner.width, corner.top + corner.height)

@@ -10,17 +10,16 @@ from highdicom import CoordinateSystemNames
 from highdicom.sc import SCImage
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.sr.codedict import codes as public
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dcis_node.results import wording
-from dcis_node.results.answer import ExamAnswer, ResultObject
+from dcis_node.results import codes, wording
+from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
 from dcis_node.results.document import reference_item, written
 from dcis_node.results.hanging import leading_image, reference_of
 from dcis_node.results.identity import coded, dress, made_at, plain, result_uid
 from dcis_node.results.kinds import SERIES_NUMBERS, ResultKind
 from dcis_node.results.lesion import Lesion
-from dcis_node.results.montage import Place, further_places, standard_places
+from dcis_node.results.montage import hung_images
 from dcis_node.results.summary_picture import draw_summary
 
 KIND = ResultKind.SUMMARY_IMAGE
@@ -63,36 +62,35 @@ def _capture(answer: ExamAnswer, pixels: NDArray[np.uint8]) -> Dataset:
 
 def _describe(ds: Dataset, answer: ExamAnswer) -> None:
     """Say what the picture is, of which images it was made, and that nobody is named in it."""
-    places = [place for place in (*standard_places(answer), *further_places(answer)) if place.image is not None]
-    # PS3.3 C.8.6.1.1.1: made by a program, not grabbed from a screen.
+    images = hung_images(answer)
+    # Made by a program, not grabbed from a screen (PS3.3 C.8.6.1).
     ds.ConversionType = "SYN"
-    # PS3.3 C.7.6.1.1.1: type 2C, and empty as several views lie in one picture.
+    # Type 2C (PS3.3 C.7.6.1), and empty as views of several directions lie in one picture.
     ds.PatientOrientation = ""
-    _set_sides(ds, places)
+    ds.BodyPartExamined = "BREAST"
+    _set_sides(ds, images)
     ds.BurnedInAnnotation = "NO"
     ds.RecognizableVisualFeatures = "NO"
-    if any(place.image.attributes.get("LossyImageCompression") == "01" for place in places if place.image):
-        # PS3.3 C.7.6.1.1.5: what was once compressed with loss says so for ever.
+    if any(image.attributes.get("LossyImageCompression") == "01" for image in images):
+        # What was once compressed with loss says so for ever (PS3.3 C.7.6.1.1.5).
         ds.LossyImageCompression = "01"
     ds.ImageComments = plain(wording.banner(answer))
-    ds.DerivationDescription = plain(
-        f"Views reduced and hung in one picture, with outlines and texts. {ds.ImageComments}"
-    )
-    references = []
-    for place in places:
-        if place.image is not None:
-            item = reference_item(reference_of(place.image))
-            item.PurposeOfReferenceCodeSequence = [coded(public.DCM.SourceImageForImageProcessingOperation)]
-            references.append(item)
-    if references:
-        ds.SourceImageSequence = references
+    ds.DerivationDescription = f"Views reduced and hung in one picture, with outlines. {ds.ImageComments}"
+    if images:
+        ds.SourceImageSequence = [_source(image) for image in images]
 
 
-def _set_sides(ds: Dataset, places: Iterable[Place]) -> None:
+def _source(image: SourceImage) -> Dataset:
+    item = reference_item(reference_of(image))
+    item.PurposeOfReferenceCodeSequence = [coded(codes.SOURCE_FOR_PROCESSING)]
+    return item
+
+
+def _set_sides(ds: Dataset, images: Iterable[SourceImage]) -> None:
     """Say which breasts are shown: Image Laterality (0020,0062) B is both, and then no series Laterality stands."""
-    sides = {str(place.image.header.laterality or "") for place in places if place.image is not None} - {""}
-    ds.BodyPartExamined = "BREAST"
+    sides = {str(image.header.laterality or "") for image in images} - {""}
     if sides:
         ds.ImageLaterality = sides.pop() if len(sides) == 1 else "B"
     else:
+        # Type 2C for a paired organ, and here indeed unknown.
         ds.Laterality = ""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,16 +47,23 @@ def draw_summary(answer: ExamAnswer, lesions: dict[str, Lesion]) -> NDArray[np.u
         (1240, 1600, 3) uint8 RGB. No text in it tells the patient, and no picture of a view that names one is drawn.
     """
     picture = Image.new("RGB", (WIDTH, HEIGHT))
-    top = _draw_banner(picture, answer) + MARGIN // 2
-    seats, without = hang_places(answer, Box(0, top, VIEWS_WIDTH, HEIGHT - top))
+    _draw_banner(picture, answer)
+    seats, without = hang_places(answer, views_area(answer))
     for place, box in seats:
         lesion = None if place.image is None else lesions.get(place.image.header.sop_instance_uid)
         picture.paste(draw_place(place, lesion, box), (box.left, box.top))
+    top = views_area(answer).top
     column = Box(VIEWS_WIDTH + MARGIN, top, WIDTH - VIEWS_WIDTH - 2 * MARGIN, HEIGHT - top - MARGIN)
     hidden = [place.label for place in without]
     lines = summary_lines(answer, lesions, hidden=hidden, size=(column.height, column.width))
     write(ImageDraw.Draw(picture), lines, (column.left, column.top))
     return np.asarray(picture, dtype=np.uint8)
+
+
+def views_area(answer: ExamAnswer) -> Box:
+    """Give the part of the picture in which the views hang."""
+    top = banner_height(answer) + MARGIN // 2
+    return Box(0, top, VIEWS_WIDTH, HEIGHT - top)
 
 
 def banner_height(answer: ExamAnswer) -> int:
@@ -75,17 +81,16 @@ def _sentences(text: str) -> list[str]:
     return re.split(r"(?<=\.) (?=[A-Z])", plain(text))
 
 
-def _draw_banner(picture: Image.Image, answer: ExamAnswer) -> int:
-    draw, height = ImageDraw.Draw(picture), banner_height(answer)
-    draw.rectangle((0, 0, WIDTH - 1, height - 1), fill=BANNER_COLOUR)
+def _draw_banner(picture: Image.Image, answer: ExamAnswer) -> None:
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((0, 0, WIDTH - 1, banner_height(answer) - 1), fill=BANNER_COLOUR)
     write(draw, _banner(answer), (MARGIN, BANNER_MARGIN))
-    return height
 
 
 def summary_lines(
     answer: ExamAnswer, lesions: dict[str, Lesion], *, hidden: Sequence[str], size: tuple[int, int]
 ) -> list[Paragraph]:
-    """Set the texts, as large as they fit; where not all fit, sentences on single views go first, and a line says so.
+    """Set the texts as large as they fit; where not all fit, sentences on single views go first, and a line says so.
 
     Parameters
     ----------
@@ -95,60 +100,65 @@ def summary_lines(
         (height, width) of their column.
     """
     height, width = size
-    details = _details(answer, lesions)
-    rest = [s for s in procedure_sentences(answer, lesions) if s not in _must_stay(answer)]
-    # What goes first stands first here.
-    spare = [*reversed(details), *reversed(rest)]
-    set_in = partial(_set, answer, lesions, hidden=hidden, width=width)
+    blocks = _blocks(answer, lesions, hidden=hidden)
     for text_size in TEXT_SIZES:
-        lines = set_in(text_size=text_size, dropped=())
+        lines = lay(_paragraphs(answer, blocks, text_size), width)
         if height_of(lines) <= height:
             return lines
-    for count in range(1, len(spare) + 1):
-        lines = set_in(text_size=TEXT_SIZES[-1], dropped=spare[:count])
-        if height_of(lines) <= height:
-            return lines
-    return cut_to(lines, width=width, height=height)
+    paragraphs = _paragraphs(answer, blocks, TEXT_SIZES[-1])
+    spare = [plain(sentence) for sentence in _spare(answer, lesions)]
+    return _shortened(paragraphs, spare, width=width, height=height)
 
 
-def _details(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[str]:
-    """Give the sentences on single views: the figures among them stand in the pictures, too."""
-    labels = view_labels(answer)
-    return [
-        wording.view_sentence(image, lesions.get(uid), label=labels[uid])
-        for image in hung(answer)
-        if image.prediction is not None and (uid := image.header.sop_instance_uid)
-    ]
-
-
-def _must_stay(answer: ExamAnswer) -> list[str]:
-    return [answer.completeness, *wording.provenance(answer, leading_image(answer))]
-
-
-def _set(
-    answer: ExamAnswer,
-    lesions: dict[str, Lesion],
-    *,
-    hidden: Sequence[str],
-    width: int,
-    text_size: int,
-    dropped: Sequence[str],
-) -> list[Paragraph]:
-    said = (wording.banner(answer), wording.headline(answer))
-    blocks = [
-        [s for s in impression_sentences(answer) if s not in said],
-        [s for s in finding_sentences(answer, lesions) if s not in dropped],
-        [s for s in procedure_sentences(answer, lesions) if s not in dropped],
-    ]
+def _blocks(answer: ExamAnswer, lesions: dict[str, Lesion], *, hidden: Sequence[str]) -> list[list[str]]:
+    """Give the sentences of the readable report but those that stand larger in this picture."""
+    large = (wording.banner(answer), wording.headline(answer))
+    impressions = [sentence for sentence in impression_sentences(answer) if sentence not in large]
+    findings = finding_sentences(answer, lesions)
     if hidden:
-        blocks[1].append(f"No room for the pictures of {', '.join(hidden)}.")
-    if dropped:
-        blocks[2].append(f"{len(dropped)} more sentences stand in the readable report.")
+        findings = [*findings, f"No room for the pictures of {', '.join(hidden)}."]
+    return [impressions, findings, procedure_sentences(answer, lesions)]
+
+
+def _paragraphs(answer: ExamAnswer, blocks: Sequence[Sequence[str]], text_size: int) -> list[Paragraph]:
     paragraphs = _headline(answer)
     for block, colour in zip(blocks, (TEXT_COLOUR, TEXT_COLOUR, SOFT_COLOUR), strict=True):
-        gaps = [BLOCK_GAP, *[ITEM_GAP] * len(block)]
-        paragraphs += [Paragraph(plain(s), text_size, colour, before=gap) for s, gap in zip(block, gaps, strict=False)]
-    return lay(paragraphs, width)
+        for number, sentence in enumerate(block):
+            before = ITEM_GAP if number else BLOCK_GAP
+            paragraphs.append(Paragraph(plain(sentence), text_size, colour, before=before))
+    return paragraphs
+
+
+def _spare(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[str]:
+    """Give the sentences that may go, the least needed first: what the pictures say, too, then the procedure.
+
+    Who made it, when, of which version, and if the exam was complete, stays.
+    """
+    labels = view_labels(answer)
+    analysed = [image for image in hung(answer) if image.prediction is not None]
+    uids = [image.header.sop_instance_uid for image in analysed]
+    views = [
+        wording.view_sentence(image, lesions.get(uid), label=labels[uid])
+        for image, uid in zip(analysed, uids, strict=True)
+    ]
+    stays = (answer.completeness, *wording.provenance(answer, leading_image(answer)))
+    procedure = [sentence for sentence in procedure_sentences(answer, lesions) if sentence not in stays]
+    return [*reversed(views), *reversed(procedure)]
+
+
+def _shortened(paragraphs: Sequence[Paragraph], spare: Sequence[str], *, width: int, height: int) -> list[Paragraph]:
+    laid = [(paragraph.text, lay([paragraph], width)) for paragraph in paragraphs]
+    dropped = 0
+    for text in spare:
+        laid = [(kept, lines) for kept, lines in laid if kept != text]
+        dropped = len(paragraphs) - len(laid)
+        sign = Paragraph(
+            f"{dropped} more sentences stand in the readable report.", TEXT_SIZES[-1], SOFT_COLOUR, ITEM_GAP
+        )
+        lines = [line for _, found in laid for line in found] + lay([sign], width)
+        if height_of(lines) <= height:
+            return lines
+    return cut_to([line for _, found in laid for line in found], width=width, height=height)
 
 
 def _headline(answer: ExamAnswer) -> list[Paragraph]:

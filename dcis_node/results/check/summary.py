@@ -2,14 +2,15 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from dcis_node.results.answer import ExamAnswer
 from dcis_node.results.check.reading import demand
-from dcis_node.results.montage import hung_images
+from dcis_node.results.montage import hang_places, hung_images
 from dcis_node.results.picture import OUTLINE_COLOUR
-from dcis_node.results.place_picture import has_picture
+from dcis_node.results.place_picture import has_picture, seat_of
 from dcis_node.results.summary_picture import (
     BANNER_COLOUR,
     BANNER_TEXT_COLOUR,
@@ -17,6 +18,7 @@ from dcis_node.results.summary_picture import (
     VIEWS_WIDTH,
     WIDTH,
     banner_height,
+    views_area,
 )
 
 # Rows, columns, samples, photometric interpretation, planar configuration, bits allocated, stored, high bit, sign.
@@ -35,6 +37,8 @@ _FORM = (
 )
 # Such shares of its band the warning's ground and its letters take at least; of the texts' column the letters.
 _LEAST_GROUND, _LEAST_LETTERS = 0.5, 0.01
+# Views are compared in so many blocks of each side; their means differ by so much at most, of 255.
+_BLOCKS, _MOST_DIFFERENCE = 6, 8
 
 
 def check_summary(ds: Dataset, answer: ExamAnswer) -> None:
@@ -57,12 +61,31 @@ def _check_drawing(pixels: NDArray[np.uint8], answer: ExamAnswer) -> None:
     demand(_share(band, BANNER_COLOUR) > _LEAST_GROUND, "a summary image lacks the warning's band")
     demand(_share(band, BANNER_TEXT_COLOUR) > _LEAST_LETTERS, "a summary image lacks the warning")
     texts, views = pixels[top:, VIEWS_WIDTH:], pixels[top:, :VIEWS_WIDTH]
-    # Without colour is fast: letters are bright in every channel but one.
+    # Letters of all colours are bright in green.
     demand(float((texts[:, :, 1] > 127).mean()) > _LEAST_LETTERS, "a summary image lacks its texts")
-    demand(int(views.max()) > int(views.min()), "a summary image lacks its views")
+    _check_views(pixels, answer)
     drawn = any(image.outlined and has_picture(image) for image in hung_images(answer))
     outlined = bool((views == OUTLINE_COLOUR).all(axis=2).any())
     demand(outlined == drawn, "a summary image has not the outlines of the exam")
+
+
+def _check_views(pixels: NDArray[np.uint8], answer: ExamAnswer) -> None:
+    """Hold what is drawn in each place to the picture of its view, block by block."""
+    for place, box in hang_places(answer, views_area(answer))[0]:
+        picture = place.image.picture if place.image is not None and has_picture(place.image) else None
+        if picture is not None:
+            seat = seat_of(place, picture, box)
+            top, left = box.top + seat.top, box.left + seat.left
+            drawn = pixels[top : top + seat.height, left : left + seat.width, 1]
+            stored = picture.grey[:, ::-1] if picture.mirrored else picture.grey
+            # Half of the blocks may lie below a caption, an inset or an outline.
+            difference = np.median(np.abs(_blocks(drawn) - _blocks(stored)))
+            demand(difference < _MOST_DIFFERENCE, f"a summary image does not show {place.label} as it hangs")
+
+
+def _blocks(grey: NDArray[np.uint8]) -> NDArray[np.int_]:
+    reduced = Image.fromarray(grey).resize((_BLOCKS, _BLOCKS), Image.Resampling.BOX)
+    return np.asarray(reduced, dtype=np.int_)
 
 
 def _share(pixels: NDArray[np.uint8], colour: tuple[int, int, int]) -> float:
