@@ -11,7 +11,7 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, Expli
 
 from dcis_node.mammogram.facts import ImageKind, Laterality, MammogramHeader, Reason
 from dcis_node.model.evidence import BreastDecision, Candidate, Decision, LesionSource, Risk, ViewPrediction
-from dcis_node.results.answer import Equipment, ExamAnswer, ModelIdentity, SourceImage
+from dcis_node.results.answer import Equipment, ExamAnswer, ModelIdentity, SourceImage, ViewPicture
 from dcis_node.results.exam_results import build_results
 from dcis_node.results.kinds import ResultKind
 
@@ -107,12 +107,21 @@ def prediction(mask, *, probability=0.62, source=LesionSource.FOUND, calcificati
     return ViewPrediction(source, probability, folds, centre, (candidate,), mask)
 
 
+def picture_of(laterality, shape):
+    """A small picture, stored as it hangs: brighter at the chest wall, air in its outermost column only."""
+    height, width = max(2, shape[0] // 2), max(4, shape[1] // 2)
+    grey = np.full((height, width), 80, dtype=np.uint8)
+    grey[:, 0], grey[:, width // 2 :] = 0, 180
+    return ViewPicture(grey if laterality == "R" else grey[:, ::-1].copy(), mirrored=False)
+
+
 def image(laterality="R", view="CC", *, number=1, box=(30, 20, 50, 45), mask=None, probability=0.62, **changed):
     """One analysed view."""
     ds = attributes(laterality, view, number=number, **changed)
     if mask is None:
         mask = mask_of(*([box] if box else []), rows=ds.Rows, columns=ds.Columns)
-    return SourceImage(header(ds), ds, Reason.ELIGIBLE, "", prediction(mask, probability=probability))
+    picture = picture_of(laterality, mask.shape)
+    return SourceImage(header(ds), ds, Reason.ELIGIBLE, "", prediction(mask, probability=probability), picture=picture)
 
 
 def refused(laterality="R", view="CC", *, number=1, reason=Reason.MAGNIFICATION_VIEW, explanation=None, **changed):
