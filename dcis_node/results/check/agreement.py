@@ -12,6 +12,7 @@ from pydicom import Dataset
 from scipy import ndimage
 
 from dcis_node.results.answer import ExamAnswer, SourceImage
+from dcis_node.results.check.cad import image_of
 from dcis_node.results.check.reading import content, demand, named
 from dcis_node.results.check.region import mask_box, points_of
 from dcis_node.results.hanging import hung
@@ -43,6 +44,10 @@ def drawn_in(ds: Dataset) -> Iterator[Drawn]:
                 image = region.ContentSequence[0].ReferencedSOPSequence[0]
                 uids = str(image.ReferencedSOPInstanceUID), str(tracked[0].UID)
                 yield Drawn(*uids, points_of(region.GraphicData))
+        # Of a CAD report, whose outlines point at its library.
+        for region in named(item, "111041"):
+            for tracked in named(item, "112040"):
+                yield Drawn(image_of(ds, region), str(tracked.UID), points_of(region.GraphicData))
     for annotation in ds.get("GraphicAnnotationSequence") or ():
         for graphic in annotation.get("GraphicObjectSequence") or ():
             if "TrackingUID" in graphic and graphic.GraphicType == "POLYLINE":

@@ -24,7 +24,9 @@ def check_document(ds: Dataset, answer: ExamAnswer) -> None:
     demand((ds.VerificationFlag, ds.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY"), "a report claims a reader")
     demand(ds.CompletionFlag == "COMPLETE", "a report does not say that it is whole")
     for item in content(ds):
-        demand(item.ValueType != "CONTAINER" or bool(item.get("ContentSequence")), "a container of a report is empty")
+        # An item that points at another by reference has no value type of its own.
+        full = item.get("ValueType") != "CONTAINER" or bool(item.get("ContentSequence"))
+        demand(full, "a container of a report is empty")
         if "ReferencedSOPSequence" in item:
             reference = item.ReferencedSOPSequence[0]
             pointed = (str(reference.ReferencedSOPClassUID), str(reference.ReferencedSOPInstanceUID))

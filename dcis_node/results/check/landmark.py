@@ -16,6 +16,7 @@ from dcis_node.errors import PixelError
 from dcis_node.mammogram.anatomy import TISSUE_FROM, find_breast
 from dcis_node.results.answer import ExamAnswer, SourceImage
 from dcis_node.results.check.reading import demand
+from dcis_node.results.check.region import box_of
 from dcis_node.results.hanging import hung
 
 # So far from the breast, as a share of the picture's longer side (7 mm of a large detector), is beside it. The skin
@@ -48,8 +49,8 @@ def in_air(image: SourceImage) -> bool:
         return False
     grey = image.picture.grey
     rows, columns = _places(image.prediction.mask, grey.shape)
-    air, bright = _levels(grey)
-    if np.quantile(grey[rows, columns], 0.95) > air + TISSUE_FROM * (bright - air):
+    air, bright = _rank(grey, 0.005), _rank(grey, 0.99)
+    if _rank(grey[rows, columns], 0.95) > air + TISSUE_FROM * (bright - air):
         return False
     try:
         breast = find_breast(np.divide(grey, 255, dtype=np.float32)).mask
@@ -62,12 +63,11 @@ def in_air(image: SourceImage) -> bool:
 
 def _places(mask: NDArray[np.bool_], size: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Give the row and the column in a picture of (height, width) of each outlined pixel."""
-    top, bottom = np.flatnonzero(mask.any(axis=1))[[0, -1]]
-    rows, columns = np.nonzero(mask[top : bottom + 1])
-    return (rows + top) * size[0] // mask.shape[0], columns * size[1] // mask.shape[1]
+    left, top, right, bottom = box_of(mask)
+    rows, columns = np.nonzero(mask[top:bottom, left:right])
+    return (rows + top) * size[0] // mask.shape[0], (columns + left) * size[1] // mask.shape[1]
 
 
-def _levels(grey: NDArray[np.uint8]) -> tuple[int, int]:
-    """Give the grey of air and of bright tissue: both by rank, so that a label or a dead pixel sets neither."""
-    share = np.cumsum(np.bincount(grey.ravel(), minlength=256)) / grey.size
-    return int(np.searchsorted(share, 0.005)), int(np.searchsorted(share, 0.99))
+def _rank(grey: NDArray[np.uint8], share: float) -> int:
+    """Give the grey below which that share of the pixels lies: a label or a dead pixel does not set it."""
+    return int(np.searchsorted(np.cumsum(np.bincount(grey.ravel(), minlength=256)), share * grey.size))

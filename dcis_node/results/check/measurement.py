@@ -11,6 +11,7 @@ from dcis_node.model.evidence import ViewPrediction
 from dcis_node.results import codes
 from dcis_node.results.answer import ExamAnswer, SourceImage
 from dcis_node.results.check.reading import code, content, demand, demand_in_order, named, number
+from dcis_node.results.check.region import box_of
 from dcis_node.results.hanging import hung
 
 GROUP = "125007"
@@ -127,11 +128,12 @@ def area_and_extent(prediction: ViewPrediction, spacing_mm: tuple[float, float])
     spacing_mm
         (row, column) at the detector plane.
     """
-    rows, columns = np.nonzero(prediction.mask)
+    left, top, right, bottom = box_of(prediction.mask)
+    rows, columns = np.nonzero(prediction.mask[top:bottom, left:right])
     # Of each row only the ends can lie farthest.
     ends = np.flatnonzero(np.diff(rows, prepend=-1)), np.flatnonzero(np.diff(rows, append=-1))
     corners = np.array(
-        [(columns[at] + right, rows[at] + below) for at, right in zip(ends, (0, 1), strict=True) for below in (0, 1)]
+        [(columns[at] + side, rows[at] + below) for at, side in zip(ends, (0, 1), strict=True) for below in (0, 1)]
     )
     points = corners.transpose(0, 2, 1).reshape(-1, 2) * (spacing_mm[1], spacing_mm[0])
     extent = float(pdist(points[ConvexHull(points).vertices]).max())

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from pydicom import DataElement, Dataset
-from pydicom.uid import UID
 
 from dcis_node.results.answer import ExamAnswer
-from dcis_node.results.check.reading import demand, elements
+from dcis_node.results.check.reading import demand, within
 from dcis_node.results.hanging import hung
 from dcis_node.results.identity import COPIED, fits_vr, made_at
 
@@ -125,40 +124,46 @@ def check_privacy(ds: Dataset, telling: Telling) -> None:
     for element in ds.file_meta:
         demand(element.keyword in _META, f"{element.tag}: the file meta information holds what is not of ours")
     for top in ds:
-        if top.keyword in COPIED:
+        keyword = top.keyword
+        if keyword in COPIED:
             continue
-        equipment = top.keyword == "ContributingEquipmentSequence"
-        for element in elements(Dataset({top.tag: top})):
-            _check_place(element)
-            # The mammograph's name and numbers are copied as they come.
-            if not equipment:
-                demand(element.VR not in _CHECKED_VRS or fits_vr(element), f"{element.tag}: a value breaks its VR")
-                demand(_is_plain(element), f"{element.tag}: a text of ours is not plain")
-            _check_value(element, telling)
+        # The mammograph's name and numbers are copied as they come.
+        ours = keyword != "ContributingEquipmentSequence"
+        for element in within(top):
+            # Words are put together only where one is needed: there are thousands of elements.
+            fault = _fault(element, telling, ours=ours)
+            demand(not fault, f"{element.tag}: {fault}" if fault else "")
 
 
-def _check_place(element: DataElement) -> None:
-    """Refuse an element in which nothing of ours can stand."""
-    demand(element.tag.group != 0x0010, f"{element.tag}: a patient attribute stands where none belongs")
-    demand(not element.tag.is_private and element.keyword != "", f"{element.tag}: an element is private or unknown")
-    bytes_allowed = element.VR not in _BYTE_VRS or element.keyword in _BYTES
-    demand(bytes_allowed, f"{element.tag}: bytes stand where none belong")
+def _fault(element: DataElement, telling: Telling, *, ours: bool) -> str:
+    """Say what is wrong with an element, or ""."""
+    keyword, group, vr = element.keyword, element.tag >> 16, element.VR
+    if group == 0x0010:
+        return "a patient attribute stands where none belongs"
+    if group & 1 or not keyword:
+        return "an element is private or unknown"
+    if vr in _BYTE_VRS:
+        return "" if keyword in _BYTES else "bytes stand where none belong"
+    if ours and vr in _CHECKED_VRS and not fits_vr(element):
+        return "a value breaks its VR"
+    if vr in _TEXT_VRS:
+        return _fault_of_text(element, telling, plain=ours and keyword not in _COPIED_WORDS)
+    if vr in _DATE_VRS and any(value[:8] in telling.dates for value in _each(element)):
+        return "a date is that of the patient"
+    if vr == "UI" and not all(v in telling.uids or not v or v.startswith(_ROOTS) for v in _each(element)):
+        return "a UID is neither ours nor of the exam"
+    return ""
 
 
-def _check_value(element: DataElement, telling: Telling) -> None:
+def _fault_of_text(element: DataElement, telling: Telling, *, plain: bool) -> str:
     for value in _each(element):
-        if element.VR in _TEXT_VRS and element.keyword not in _CODED and telling.texts is not None:
-            demand(telling.texts.search(" ".join(value.split())) is None, f"{element.tag}: a text names the patient")
-        elif element.VR in _DATE_VRS:
-            demand(value[:8] not in telling.dates, f"{element.tag}: a date is that of the patient")
-        elif element.VR == "UI":
-            known = value in telling.uids or UID(value).startswith(_ROOTS)
-            demand(known or not value, f"{element.tag}: a UID is neither ours nor of the exam")
-
-
-def _is_plain(element: DataElement) -> bool:
-    ours = element.VR in _TEXT_VRS and element.keyword not in _COPIED_WORDS
-    return not ours or all(_PRINTABLE.fullmatch(value) for value in _each(element))
+        if plain and not _PRINTABLE.fullmatch(value):
+            return "a text of ours is not plain"
+        if telling.texts is None or element.keyword in _CODED:
+            continue
+        if telling.texts.search(" ".join(value.split())) is not None:
+            return "a text names the patient"
+    return ""
 
 
 def _each(element: DataElement) -> Iterator[str]:

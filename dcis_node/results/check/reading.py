@@ -16,10 +16,15 @@ def demand(holds: bool, text: str) -> None:  # noqa: FBT001 - reads as a sentenc
 def elements(ds: Dataset) -> Iterator[DataElement]:
     """Give every element in depth."""
     for element in ds:
-        yield element
-        if element.VR == "SQ":
-            for item in element.value:
-                yield from elements(item)
+        yield from within(element)
+
+
+def within(element: DataElement) -> Iterator[DataElement]:
+    """Give an element and, if it is a sequence, every element in it in depth."""
+    yield element
+    if element.VR == "SQ":
+        for item in element.value:
+            yield from elements(item)
 
 
 def content(ds: Dataset) -> Iterator[Dataset]:

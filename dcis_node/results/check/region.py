@@ -7,6 +7,7 @@ SCOORD and the PIXEL units of a presentation state have the same origin, the upp
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcis_node.errors import ResultError
 from dcis_node.results.answer import ExamAnswer, SourceImage
@@ -93,7 +94,11 @@ def check_on_mask(point: Points, image: SourceImage) -> None:
 
 def mask_box(image: SourceImage) -> tuple[int, int, int, int]:
     """Give the box round all pixels of the mask as (x0, y0, x1, y1) in coordinates of SCOORD; zeros without any."""
-    mask = np.zeros((1, 1), dtype=np.bool_) if image.prediction is None else image.prediction.mask
+    return (0, 0, 0, 0) if image.prediction is None else box_of(image.prediction.mask)
+
+
+def box_of(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Give the box (x0, y0, x1, y1) round all pixels of a (rows, columns) mask; zeros without any."""
     rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
         return 0, 0, 0, 0

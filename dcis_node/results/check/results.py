@@ -12,6 +12,7 @@ from pydicom.errors import InvalidDicomError
 from dcis_node.errors import ResultError
 from dcis_node.results.answer import ExamAnswer, ResultObject
 from dcis_node.results.check.agreement import Drawn, check_agreement, drawn_in, segment_of
+from dcis_node.results.check.cad import check_cad, has_library
 from dcis_node.results.check.document import check_document, check_regions
 from dcis_node.results.check.identity import check_identity
 from dcis_node.results.check.landmark import check_landmarks
@@ -23,6 +24,7 @@ from dcis_node.results.check.reading import demand, elements
 from dcis_node.results.check.references import check_references, known_objects, uids_of
 from dcis_node.results.check.segmentation import check_segmentation
 from dcis_node.results.check.size import check_size
+from dcis_node.results.check.summary import check_summary
 from dcis_node.results.hanging import hung
 from dcis_node.results.kinds import ResultKind
 
@@ -38,6 +40,8 @@ _EXAM_CHECKS: Mapping[ResultKind, tuple[Check, ...]] = MappingProxyType(
         ResultKind.READABLE_REPORT: (check_document, check_readable),
         ResultKind.MEASUREMENT_REPORT: (check_document, check_regions, check_measurement),
         ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE: (check_document, check_regions, check_measurement),
+        ResultKind.CAD_REPORT: (check_document, check_cad),
+        ResultKind.SUMMARY_IMAGE: (check_summary,),
     }
 )
 
@@ -107,7 +111,9 @@ def _wanted(answer: ExamAnswer, kinds: Collection[ResultKind]) -> list[tuple[Res
     }
     with_outline = {ResultKind.MEASUREMENT_REPORT, ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE}
     wanted = [(kind, i.header.sop_instance_uid) for kind in of_views if kind in kinds for i in of_views[kind]]
-    once = [kind for kind in _EXAM_CHECKS if kind in kinds and (answer.outlined or kind not in with_outline)]
+    # Kinds that may have nothing to hold on to.
+    possible = {**dict.fromkeys(with_outline, answer.outlined), ResultKind.CAD_REPORT: has_library(answer)}
+    once = [kind for kind in _EXAM_CHECKS if kind in kinds and possible.get(kind, True)]
     return [*wanted, *((kind, "") for kind in once)]
 
 
