@@ -1,11 +1,13 @@
 """Decode pixels in a child process with limits: a stream that crashes a decoder costs one view, not the node."""
 
+import contextlib
 import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -66,7 +68,29 @@ def decode_pixels(path: Path, settings: AnalyseSettings, *, scratch: Path) -> ND
         cpu_seconds=math.ceil(settings.decode_timeout_seconds),
         output_bytes=settings.max_pixels * BYTES_PER_PIXEL + NPY_HEADER_BYTES,
     )
-    command = [sys.executable, "-P", "-m", CHILD, *limits.to_arguments(), str(path)]
+    with answer_of_child(CHILD, path, limits, timeout=settings.decode_timeout_seconds, scratch=scratch) as result:
+        return _read_array(result, settings.max_pixels)
+
+
+@contextlib.contextmanager
+def answer_of_child(
+    child: str, path: Path, limits: DecodeLimits, *, timeout: float, scratch: Path
+) -> Iterator[IO[bytes]]:
+    """Run a child that reads one file, and give what it wrote; nothing in it can be trusted.
+
+    Parameters
+    ----------
+    child
+        Module that is run.
+    timeout
+        Seconds that it may take.
+
+    Raises
+    ------
+    PixelError, DecoderError
+        As `decode_pixels` does.
+    """
+    command = [sys.executable, "-P", "-m", child, *limits.to_arguments(), str(path)]
     with tempfile.TemporaryFile(dir=scratch) as result:
         try:
             done = subprocess.run(
@@ -75,14 +99,14 @@ def decode_pixels(path: Path, settings: AnalyseSettings, *, scratch: Path) -> ND
                 stdout=result,
                 stderr=subprocess.DEVNULL,
                 env=_environment(),
-                timeout=settings.decode_timeout_seconds,
+                timeout=timeout,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            msg = f"decoding took longer than {settings.decode_timeout_seconds:g} s"
-            raise DecoderError(Reason.PIXELS_OVER_LIMIT, msg) from None
+            raise DecoderError(Reason.PIXELS_OVER_LIMIT, f"decoding took longer than {timeout:g} s") from None
         _raise_for(done.returncode)
-        return _read_array(result, settings.max_pixels)
+        result.seek(0)
+        yield result
 
 
 def _environment() -> dict[str, str]:
@@ -103,7 +127,6 @@ def _raise_for(code: int) -> None:
 
 def _read_array(file: IO[bytes], max_pixels: int) -> NDArray[Any]:
     """Read one .npy, trusting nothing in it: the child has met the foreign bytes."""
-    file.seek(0)
     try:
         np.lib.format.read_magic(file)
         shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)

@@ -7,14 +7,21 @@ its exit code what was wrong otherwise. Nothing else leaves it.
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 from dcis_node.analyse.limits import EXIT_CODES, DecodeLimits
 
 LIMITS = 4
 
 
-def main(arguments: list[str]) -> int:
-    """Decode one file to standard output; gives the exit code."""
+def main(arguments: list[str], work: Callable[[str, int, int], int] | None = None) -> int:
+    """Work on one file within the limits, for standard output; gives the exit code.
+
+    Parameters
+    ----------
+    work
+        Gets the path, the most pixels and the file descriptor for the outcome, and gives the exit code; None decodes.
+    """
     # A stop of the node finishes the current item; the signal goes to all processes of a unit, this one too.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -22,7 +29,7 @@ def main(arguments: list[str]) -> int:
     limits.impose()
     output = _take_standard_output()
     try:
-        return _decode(arguments[LIMITS], limits.max_pixels, output)
+        return (work or _decode)(arguments[LIMITS], limits.max_pixels, output)
     except MemoryError:
         return EXIT_CODES["pixels_over_limit"]
 

@@ -2,11 +2,15 @@
 
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 
 from pydicom import dcmread
 
+from dcis_node.analyse.decode_marks import decode_marks
 from dcis_node.mammogram.facts import MammogramHeader, Mark
 from dcis_node.mammogram.marks import read_marks
+from dcis_node.mammogram.marks_seg import is_compressed
 from dcis_node.mammogram.storage_classes import MAY_CARRY_MARKS
 from storage.exams import ExamInstance
 from storage.files import FileStore
@@ -35,10 +39,22 @@ def _marks_of(carrier: ExamInstance, files: FileStore) -> tuple[Mark, ...]:
     try:
         if path.stat().st_size > LARGEST_BYTES:
             return ()
+        if is_compressed(dcmread(path, stop_before_pixels=True)):
+            return _decoded(path, carrier.sop_instance_uid, files.incoming)
         return read_marks(dcmread(path))
     except Exception as error:  # noqa: BLE001 -- foreign bytes; one broken object must not cost the exam its answer
         log.warning("event=marks_unreadable instance=%d error=%s", carrier.id, type(error).__name__)
         return ()
+
+
+@lru_cache(maxsize=64)
+def _decoded(path: Path, source_uid: str, scratch: Path) -> tuple[Mark, ...]:
+    """Decode a segmentation once: each view of its exam asks for the marks, and the path is that of its content.
+
+    A failure is not kept: it may be the moment's, and two workers that differ in what they remember of one exam would
+    never agree on it.
+    """
+    return decode_marks(path, source_uid=source_uid, scratch=scratch)
 
 
 def marks_on(marks: Sequence[Mark], header: MammogramHeader) -> tuple[Mark, ...]:

@@ -18,6 +18,7 @@ from dcis_node.mammogram.values import items, text, whole
 # A mask of the largest detector has 14 million pixels; a segmentation of one exam has a few frames.
 MOST_PIXELS: Final = 100_000_000
 MOST_FRAMES: Final = 256
+_GREY: Final = "MONOCHROME2"
 
 
 def read_seg(ds: Dataset) -> tuple[Mark, ...]:
@@ -25,8 +26,7 @@ def read_seg(ds: Dataset) -> tuple[Mark, ...]:
 
     The mark is the middle of the box round the frame's largest connected part: the node crops round a lesion, and the
     training crop is centred on the lesion's box. A frame that does not say which image it belongs to gives none, unless
-    the object references one image only. Compressed frames are read where the decoder is pure Python (RLE): what
-    decodes in C runs elsewhere, with limits.
+    the object references one image only. Compressed frames are decoded, in C for most syntaxes: see `is_compressed`.
     """
     rows, columns = whole(ds, "Rows") or 0, whole(ds, "Columns") or 0
     frames = whole(ds, "NumberOfFrames") or 1
@@ -40,6 +40,12 @@ def read_seg(ds: Dataset) -> tuple[Mark, ...]:
         if middle is not None:
             found.append(Mark(image_uid, middle[0] + offset[0], middle[1] + offset[1], "seg", source))
     return tuple(found)
+
+
+def is_compressed(ds: Dataset) -> bool:
+    """Tell whether reading the marks of an object runs a decoder; the node then does it in a process with limits."""
+    transfer_syntax = text(getattr(ds, "file_meta", Dataset()), "TransferSyntaxUID")
+    return text(ds, "SOPClassUID") == sop.SEGMENTATION and transfer_syntax not in sop.UNCOMPRESSED
 
 
 def _frames(ds: Dataset, frames: int) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -89,8 +95,9 @@ def _frame_mask(ds: Dataset, number: int, rows: int, columns: int) -> NDArray[np
         return None
     transfer_syntax = text(getattr(ds, "file_meta", Dataset()), "TransferSyntaxUID")
     bits, size = whole(ds, "BitsAllocated"), rows * columns
-    if transfer_syntax == sop.RLE_LOSSLESS and bits == 8:
-        values = _run_lengths(data, number, rows, columns, whole(ds, "NumberOfFrames") or 1)
+    if transfer_syntax in sop.DECODED and transfer_syntax not in sop.UNCOMPRESSED and bits in (1, 8):
+        layout = PixelLayout(rows, columns, bits, bits, bits - 1, signed=False, photometric_interpretation=_GREY)
+        values = _decoded(data, number, whole(ds, "NumberOfFrames") or 1, layout, transfer_syntax)
         return None if values is None else values >= _least(ds)
     if transfer_syntax not in sop.UNCOMPRESSED:
         return None
@@ -112,11 +119,13 @@ def _least(ds: Dataset) -> int:
     return max(1, ((whole(ds, "MaximumFractionalValue") or 255) + 1) // 2) if is_fractional else 1
 
 
-def _run_lengths(data: bytes, number: int, rows: int, columns: int, frames: int) -> NDArray[np.uint8] | None:
-    layout = PixelLayout(rows, columns, 8, 8, 7, signed=False, photometric_interpretation="MONOCHROME2")
+def _decoded(
+    data: bytes, number: int, frames: int, layout: PixelLayout, transfer_syntax: str
+) -> NDArray[np.uint8] | None:
+    """Decode one frame: (rows, columns) uint8, of a BINARY object 0 and 1."""
     try:
         frame = encapsulate([get_frame(data, number, number_of_frames=frames)])
-        return np.asarray(decode_frame(frame, layout, sop.RLE_LOSSLESS), np.uint8)
+        return np.asarray(decode_frame(frame, layout, transfer_syntax), np.uint8)
     except Exception:  # noqa: BLE001 - foreign bytes fail in any way; the frame then gives no mark
         return None
 
