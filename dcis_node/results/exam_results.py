@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from pydicom.config import disable_value_validation
 
 from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
+from dcis_node.results.cad_report import build_cad_report
 from dcis_node.results.check.answer import check_answer
 from dcis_node.results.check.results import check_results
 from dcis_node.results.hanging import hung, view_labels
@@ -14,6 +15,7 @@ from dcis_node.results.presentation import build_presentation
 from dcis_node.results.readable import build_readable
 from dcis_node.results.report import SOP_CLASSES, build_report
 from dcis_node.results.segmentation import build_segmentation
+from dcis_node.results.summary import build_summary
 
 
 def build_results(answer: ExamAnswer, kinds: Collection[ResultKind] = EVERY_KIND) -> tuple[ResultObject, ...]:
@@ -55,6 +57,11 @@ def _whole_exam(
     for kind in SOP_CLASSES:
         if kind in kinds and lesions:
             yield build_report(answer, lesions, kind=kind)
+    cad_report = build_cad_report(answer, lesions) if ResultKind.CAD_REPORT in kinds else None
+    if cad_report is not None:
+        yield cad_report
+    if ResultKind.SUMMARY_IMAGE in kinds:
+        yield build_summary(answer, lesions)
 
 
 def _view_by_view(
