@@ -10,7 +10,7 @@ from dcis_node.results.answer import ExamAnswer, SourceImage
 from dcis_node.results.hanging import hung, unused_images
 
 # No view of a breast of this patient, so nobody would look for marks on it.
-_NO_VIEW = frozenset(
+NO_VIEW = frozenset(
     {
         Reason.NOT_AN_IMAGE,
         Reason.NOT_MAMMOGRAPHY,
@@ -89,4 +89,4 @@ def _is_missed(image: SourceImage, seen: tuple[SourceImage, ...]) -> bool:
     names = {(i.header.laterality, i.header.view) for i in seen}
     named = bool(image.header.laterality and image.header.view)
     covered = named and (image.header.laterality, image.header.view) in names
-    return image.reason not in _NO_VIEW and not covered
+    return image.reason not in NO_VIEW and not covered

@@ -46,8 +46,8 @@ def drawn_in(ds: Dataset) -> Iterator[Drawn]:
                 yield Drawn(*uids, points_of(region.GraphicData))
         # Of a CAD report, whose outlines point at its library.
         for region in named(item, "111041"):
-            for tracked in named(item, "112040"):
-                yield Drawn(image_of(ds, region), str(tracked.UID), points_of(region.GraphicData))
+            for identifier in named(item, "112040"):
+                yield Drawn(image_of(ds, region), str(identifier.UID), points_of(region.GraphicData))
     for annotation in ds.get("GraphicAnnotationSequence") or ():
         for graphic in annotation.get("GraphicObjectSequence") or ():
             if "TrackingUID" in graphic and graphic.GraphicType == "POLYLINE":
