@@ -24,6 +24,8 @@ from dcis_node.errors import BundleError, ConfigurationError, DcisNodeError, Sto
 
 DONE, NOT_DONE, CANNOT_START = 0, 1, 2
 ROLES = ("receive", "analyse", "deliver", "clock")
+# Those of dcis_node.results.profiles, whose import takes a second.
+PROFILES = ("generic", "ohif", "mammo-workstation", "archive")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -280,6 +282,42 @@ def trace(
     if not values:
         typer.echo("the index knows no such UID", err=True)
         raise typer.Exit(NOT_DONE)
+
+
+@app.command()
+def preview(
+    uid: Annotated[str, typer.Argument(help="UID of a study, series, image or result; or the number of an exam.")],
+    profile: Annotated[str, typer.Option("--profile", help=f"One of: {', '.join(PROFILES)}.")],
+    out: Annotated[Path, typer.Option("--out", help="The picture, a PNG; an earlier one is replaced.")] = Path(
+        "preview.png"
+    ),
+    config: ConfigOption = Path("config.toml"),
+    as_json: JsonOption = False,
+) -> None:
+    """Write what the user of a profile's viewer sees of an exam's last report, as a picture.
+
+    Drawn from the very objects that the profile sends; those that no destination was sent are built for it. Index and
+    files stay as they are. Exit code 1 if the UID is unknown, there is no report yet, or the exam has changed since.
+    """
+    if profile not in PROFILES:
+        raise typer.BadParameter(f"{profile!r} is no profile; allowed: {', '.join(PROFILES)}")
+    from dcis_node.operate.preview import preview as make_preview
+    from dcis_node.results.profiles import Profile
+
+    with _index(config) as (configuration, db):
+        made = make_preview(configuration, db, uid, Profile(profile))
+    try:
+        made.picture.save(out, format="PNG")
+    except OSError as error:
+        typer.echo(f"{out}: cannot be written ({error.strerror or type(error).__name__})", err=True)
+        raise typer.Exit(NOT_DONE) from error
+    values = {**made.to_json(), "out": str(out)}
+    if as_json:
+        _print_json(values)
+    else:
+        from dcis_node.operate.tables import preview_view
+
+        _console().print(preview_view(values), soft_wrap=True)
 
 
 @app.command()

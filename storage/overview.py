@@ -16,6 +16,7 @@ from storage.schema import (
     Study,
     ViewAnalysis,
 )
+from storage.work import has_failed
 
 
 def queues(session: Session) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def queues(session: Session) -> dict[str, Any]:
         "outbox": outbox,
         "instances": session.scalar(select(func.count()).select_from(Instance)) or 0,
         "conflicts": session.scalar(select(func.count()).select_from(Conflict)) or 0,
+        "failures": session.scalar(select(func.count()).select_from(Exam).where(has_failed())) or 0,
     }
 
 
@@ -43,6 +45,17 @@ def last_exams(session: Session, *, limit: int = 10) -> list[dict[str, Any]]:
     """Give the exams whose last image came most recently, newest first."""
     exams = session.scalars(select(Exam).order_by(Exam.last_image_at.desc(), Exam.id.desc()).limit(limit))
     return [exam_summary(session, exam) for exam in exams]
+
+
+def failed_exams(session: Session, *, limit: int = 20) -> list[dict[str, Any]]:
+    """Give the exams at which a person has to look, newest first.
+
+    Those without any answer (`failed`), and those answered without their analysis (`reported`); `failure` says why.
+    """
+    exams = session.scalars(
+        select(Exam).where(has_failed()).order_by(Exam.last_image_at.desc(), Exam.id.desc()).limit(limit)
+    )
+    return [{"exam": e.id, "studies": _studies(session, e.id), "state": e.state, "failure": e.failure} for e in exams]
 
 
 def exam_summary(session: Session, exam: Exam) -> dict[str, Any]:
@@ -114,7 +127,7 @@ def exam_ids(session: Session, uid: str) -> list[int]:
     return list(session.scalars(_belonging(uid).order_by(Exam.id)))
 
 
-def _belonging(uid: str) -> Select[tuple[int]]:
+def _belonging(uid: str) -> Select[int]:
     return select(Exam.id).where(
         or_(
             Exam.id == (int(uid) if uid.isdecimal() and len(uid) < 10 else -1),

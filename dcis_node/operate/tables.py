@@ -152,6 +152,15 @@ def _status(status: int | None) -> str:
     return "no answer" if status is None else f"0x{status:04X}"
 
 
+def preview_view(preview: Mapping[str, Any]) -> Text:
+    """Write what a preview holds: each object, and what the profile's viewer does with it."""
+    lines = [f"exam {preview['exam']}, report {preview['report']}, profile {preview['profile']}"]
+    for sent in preview["objects"]:
+        name = f"{sent['series_number']} {sent['series_description']} ({sent['name']}, {sent['size_bytes']} bytes)"
+        lines.append(f"  {name}: {sent['viewer']}{'; built for this preview' if sent['built_again'] else ''}")
+    return Text("\n".join([*lines, *preview["notes"], f"picture: {preview['out']}"]))
+
+
 def finding_line(finding: Finding) -> Text:
     """Write one finding of the self-test."""
     line = Text(f"{finding.verdict.value:>4}  ", style=COLOURS[finding.verdict])
