@@ -234,7 +234,7 @@ class TestWhatGoesWrong:
             node.work()
         assert node.reasons()["1.2.3.1"] == "analysis_failed"
         assert node.reports[0].decision["patient"]["risk"] == "not_analysed"
-        assert [result.modality for result in node.results] == ["SR"]
+        assert [result.kind for result in node.results] == ["readable_report", "summary_image"]
 
     def test_an_exam_whose_stored_outline_is_damaged_still_gets_its_answer(self, node: Node):
         node.receive(mammogram(1))
@@ -332,11 +332,12 @@ class TestMixedBag:
         assert [exam.state for exam in node.exams] == ["reported", "idle"]
         assert node.exams[0].completeness == "quiet"
 
-    def test_an_exam_without_any_view_to_analyse_gets_one_readable_report(self, node: Node):
+    def test_an_exam_without_any_view_to_analyse_gets_a_readable_report_and_its_picture(self, node: Node):
         node.report(other_class(4, FOR_PROCESSING, "MG", PresentationIntentType="FOR PROCESSING"))
         assert node.reasons() == {"1.2.3.4": "for_processing"}
-        (result,) = node.results
-        assert "FOR PROCESSING" in text_of(node, result)
+        report, picture = node.results
+        assert "FOR PROCESSING" in text_of(node, report)
+        assert (report.kind, picture.kind) == ("readable_report", "summary_image")
         assert node.reports[0].decision["patient"]["risk"] == "not_analysed"
 
     def test_an_exam_of_a_key_object_only_gets_no_report(self, node: Node):
