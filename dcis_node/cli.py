@@ -90,7 +90,7 @@ def demo(
     """Show the whole job: a real node, a stand-in PACS, an exam in, its results back.
 
     Starts the node as `dcis-node run` does (loopback, free ports, a fresh folder), sends the exam over a real
-    association, waits for the SR and SEGs to come back by C-STORE, checks them, prints the figures and writes exam.png.
+    association, waits for its results to come back by C-STORE, checks them, prints the figures and writes exam.png.
     Exit code 1 if anything expected did not come back. The bundled model is trained on SYNTHETIC phantoms.
     """
     from dcis_node.demo import run_demo
@@ -222,7 +222,8 @@ def echo(
 def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = False) -> None:
     """Show the model, the processes, the queues and the last exams.
 
-    Exit code 1 if a process is silent, a result is dead, or the model that should judge was refused.
+    Exit code 1 if a process is silent, a result is dead, the model that should judge was refused, or an exam got no
+    answer or one without its analysis (`retry` decides it again).
     """
     from dcis_node.operate.status import node_status
 
@@ -236,7 +237,35 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
         _console().print(status_view(values))
     silent = any(process["state"] != "alive" for process in values["processes"])
     dead = any(counts.get("dead", 0) for counts in values["queues"]["outbox"].values())
-    raise typer.Exit(NOT_DONE if silent or dead or values["bundle"]["refused"] else DONE)
+    raise typer.Exit(NOT_DONE if silent or dead or values["bundle"]["refused"] or values["failures"] else DONE)
+
+
+@app.command()
+def retry(
+    uid: Annotated[str, typer.Argument(help="UID of a study, series, image or result; or the number of an exam.")],
+    config: ConfigOption = Path("config.toml"),
+    as_json: JsonOption = False,
+) -> None:
+    """Have an exam decided again that got no answer, or one without its analysis: after an upgrade, or a repair.
+
+    The node does it as soon as it runs. An answer that differs from the last is sent as a new version. Exit code 1 if
+    the UID is unknown, or nothing of that exam had failed.
+    """
+    from storage.overview import exam_ids
+    from storage.work import retry_exam
+
+    with _index(config) as (_, db):
+        with db.read() as session:
+            found = exam_ids(session, uid)
+        again = [number for number in found if retry_exam(db, number)]
+    if as_json:
+        _print_json({"exams": again})
+    else:
+        for number in again:
+            typer.echo(f"exam {number} is decided again")
+    if not again:
+        typer.echo("the index knows no such exam that had failed", err=True)
+        raise typer.Exit(NOT_DONE)
 
 
 @app.command()

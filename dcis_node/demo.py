@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from dcis_node.operate.status import node_status
 from dcis_node.operate.tables import percent
 from dcis_node.phantom.dicom import exam_datasets
 from dcis_node.phantom.exam import generate_exam
+from dcis_node.results.kinds import ResultKind
+from dcis_node.results.profiles import Destination, Profile
 from storage.database import Database, open_database
 from storage.files import FileStore
 from storage.overview import trace
@@ -51,6 +54,7 @@ name = "demo-pacs"
 host = "127.0.0.1"
 port = {port}
 aet = "{pacs}"
+profile = "generic"
 """
 
 
@@ -274,13 +278,25 @@ def _check(traced: list[dict[str, Any]], arrived: tuple[Arrived, ...], node: Nod
 
 
 def _missing_kinds(exam: dict[str, Any]) -> Iterator[str]:
+    """Hold the kinds of the results to what the profile of the stand-in PACS is sent of such an exam."""
     for report in exam["reports"]:
-        modalities = [result["modality"] for result in report["results"]]
-        outlined = sum(view["outlined"] for view in report["views"])
-        if "SR" not in modalities:
-            yield f"report {report['version']} has no SR"
-        if modalities.count("SEG") != outlined:
-            yield f"report {report['version']} has {modalities.count('SEG')} SEG for {outlined} outlined views"
+        came = Counter(result["kind"] for result in report["results"])
+        for kind, count in _expected_kinds(report["views"]).items():
+            if came[kind] != count:
+                yield f"report {report['version']} has {came[kind]} of {kind.replace('_', ' ')} instead of {count}"
+
+
+def _expected_kinds(views: list[dict[str, Any]]) -> dict[str, int]:
+    outlined = sum(view["outlined"] for view in views)
+    counts = {
+        ResultKind.READABLE_REPORT: 1,
+        ResultKind.SUMMARY_IMAGE: 1,
+        ResultKind.MEASUREMENT_REPORT: min(outlined, 1),
+        ResultKind.SEGMENTATION: outlined,
+        ResultKind.PRESENTATION_STATE: sum(view["outlined"] or view["probability"] is not None for view in views),
+    }
+    sent = Destination("", Profile.GENERIC).kinds(outlined=outlined > 0)
+    return {kind.value: counts[kind] for kind in ResultKind if kind in sent}
 
 
 def _dataset_sha256(path: Path) -> str:
@@ -305,6 +321,12 @@ def _answer(
                 for side, breast in decided["breasts"].items()
             }
             patient = {"probability": decided["patient"]["probability"], "risk": decided["patient"]["risk"]}
+    kinds = {
+        result["sop_instance_uid"]: result["kind"]
+        for exam in traced
+        for report in exam["reports"]
+        for result in report["results"]
+    }
     last = max((result.at for result in arrived), default=time.monotonic())
     return {
         "views": views,
@@ -312,6 +334,7 @@ def _answer(
         "patient": patient,
         "results": [
             {
+                "kind": kinds.get(result.sop_instance_uid, ""),
                 "modality": result.modality,
                 "sop_class_uid": result.sop_class_uid,
                 "sop_instance_uid": result.sop_instance_uid,
@@ -342,7 +365,9 @@ def _show(answer: dict[str, Any], out: Path, console: Console) -> None:
     table.add_row("patient", "", answer["patient"]["risk"], percent(answer["patient"]["probability"]))
     console.print(table)
     for result in answer["results"]:
-        console.print(f"{result['modality']:>4}  {result['path']}", soft_wrap=True)
+        console.print(f"{result['kind'].replace('_', ' '):>18}  {result['path']}", soft_wrap=True)
     console.print(f"picture: {out / 'exam.png'}", soft_wrap=True)
+    config = out / "node" / "config.toml"
+    console.print(f"as another viewer shows it: dcis-node preview 1 --profile ohif --config {config}", soft_wrap=True)
     seconds = answer["seconds"]
     console.print(f"results {seconds['after_last_image']:.1f} s after the last image, {seconds['total']:.1f} s in all")

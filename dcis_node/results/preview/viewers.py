@@ -30,8 +30,8 @@ READERS: Mapping[ResultKind, Callable[[Dataset], tuple[Drawing, ...]]] = Mapping
         ResultKind.SEGMENTATION: read_segmentation,
         ResultKind.MEASUREMENT_REPORT: read_regions,
         ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE: read_regions,
-        ResultKind.PRESENTATION_STATE: read_presentation,
         ResultKind.CAD_REPORT: read_marks,
+        ResultKind.PRESENTATION_STATE: read_presentation,
     }
 )
 

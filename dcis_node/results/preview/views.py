@@ -23,6 +23,7 @@ FRAME_COLOUR = (90, 90, 90)
 OPACITY = 0.35
 # Arms of the symbol at a centre.
 SYMBOL = 9
+LINE_WIDTH, MARK_WIDTH = 2, 5
 # Round what is drawn, in an enlarged piece: this share of its longer side, and at least so many pixels of the image.
 ROUND, LEAST_ROUND = 0.25, 60
 
@@ -157,8 +158,10 @@ def _placed(points: NDArray[np.float64], window: Window, size: tuple[int, int]) 
 
 
 def _draw_lines(draw: ImageDraw.ImageDraw, drawing: Drawing, window: Window, size: tuple[int, int]) -> None:
+    # The outline of a mark is the very one of a presentation state, which is laid over it.
+    width = MARK_WIDTH if drawing.centres else LINE_WIDTH
     for points in drawing.outlines:
-        draw.line([tuple(p) for p in _placed(points, window, size)], fill=drawing.colour, width=2, joint="curve")
+        draw.line([tuple(p) for p in _placed(points, window, size)], fill=drawing.colour, width=width, joint="curve")
     for centre in drawing.centres:
         ((x, y),) = _placed(np.array([centre]), window, size)
         draw.line((x - SYMBOL, y, x + SYMBOL, y), fill=drawing.colour, width=3)
