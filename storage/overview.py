@@ -32,7 +32,6 @@ def queues(session: Session) -> dict[str, Any]:
         "outbox": outbox,
         "instances": session.scalar(select(func.count()).select_from(Instance)) or 0,
         "conflicts": session.scalar(select(func.count()).select_from(Conflict)) or 0,
-        "failures": session.scalar(select(func.count()).select_from(Exam).where(has_failed())) or 0,
     }
 
 

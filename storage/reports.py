@@ -87,14 +87,19 @@ def report_values(session: Session, row: Report) -> EarlierReport:
     )
 
 
-def save_report(db: Database, claim: ExamClaim, report: NewReport) -> Saved:
+def save_report(db: Database, claim: ExamClaim, report: NewReport, *, failure: str = "") -> Saved:
     """Store a report with its results and put them into the outbox; the exam is `reported` then.
 
     All of it happens or nothing does. Nothing is written if the lease was lost, as it is when an image came meanwhile.
     If the exam already has a report of the same inputs, it only becomes `reported` again.
+
+    Parameters
+    ----------
+    failure
+        Why this report is one without the analysis that the exam should have had; kept with the exam.
     """
     with db.write() as session:
-        if not _set_reported(session, claim):
+        if not _set_reported(session, claim, failure):
             return Saved.LEASE_LOST
         if is_reported(session, claim.id, report.inputs_sha256):
             return Saved.SAME_INPUTS
@@ -109,10 +114,10 @@ def save_report(db: Database, claim: ExamClaim, report: NewReport) -> Saved:
     return Saved.NEW
 
 
-def keep_report(db: Database, claim: ExamClaim) -> Saved:
+def keep_report(db: Database, claim: ExamClaim, *, failure: str = "") -> Saved:
     """Set an exam `reported` again whose inputs have a report already: SAME_INPUTS, or LEASE_LOST."""
     with db.write() as session:
-        return Saved.SAME_INPUTS if _set_reported(session, claim) else Saved.LEASE_LOST
+        return Saved.SAME_INPUTS if _set_reported(session, claim, failure) else Saved.LEASE_LOST
 
 
 def is_reported(session: Session, exam_id: int, inputs_sha256: str) -> bool:
@@ -121,8 +126,8 @@ def is_reported(session: Session, exam_id: int, inputs_sha256: str) -> bool:
     return session.scalar(found) is not None
 
 
-def _set_reported(session: Session, claim: ExamClaim) -> bool:
-    done = {"state": "reported", "lease_owner": "", "lease_until": 0.0, "attempts": 0, "failure": ""}
+def _set_reported(session: Session, claim: ExamClaim, failure: str) -> bool:
+    done = {"state": "reported", "lease_owner": "", "lease_until": 0.0, "attempts": 0, "failure": failure}
     return changed(session, update(Exam).where(held_exam(claim)).values(**done))
 
 

@@ -49,7 +49,8 @@ class Exam(Base):
 
     state: `idle` (no image yet, so nothing to answer) -> `open` (views may still come) -> `due` (complete or out of
     time: to be decided) -> `reported`. A new image, or marks for its images, set it back to `open`. `attempts` counts
-    failed decisions; at the limit the state is `failed`.
+    failed decisions; at the limit the state is `failed`. `failure` says why the last one failed; it stays with an exam
+    that is `reported` without its analysis, as its results had failed their check or it could not be decided.
     `opened_at` is the arrival of the first image since it was (re)opened, `last_image_at` that of the last image or
     mark. `bundle_sha256` is the model bundle that judges it (see `storage.pins`).
     """

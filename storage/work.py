@@ -17,6 +17,8 @@ from storage.schema import Exam, Instance
 
 # A value of `dcis_node.mammogram.facts.Reason`; storage does not import that package.
 ANALYSIS_FAILED = "analysis_failed"
+# What is kept of an exam whose workers left no word.
+DIED = "the worker died while it decided the exam"
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,20 @@ class ViewClaim:
 
 @dataclass(frozen=True)
 class ExamClaim:
-    """The right to decide one exam until `lease_until` (Unix seconds); `attempts` counts this one too."""
+    """The right to decide one exam until `lease_until` (Unix seconds); `attempts` counts this one too.
+
+    Parameters
+    ----------
+    failure
+        What the attempt before came to; `DIED` if it left no word, "" in the first.
+    """
 
     id: int
     completeness: str
     attempts: int
     lease_owner: str
     lease_until: float
+    failure: str = ""
 
 
 Claim = TypeVar("Claim", ViewClaim, ExamClaim)
@@ -130,8 +139,9 @@ def claim_exam(
         if row is None:
             return None
         spent = row.attempts >= max_attempts
-        claim = ExamClaim(row.id, row.completeness, row.attempts + 1, owner, now + lease_seconds)
-        failed = {"state": "failed", "lease_owner": "", "lease_until": 0.0}
+        failure = row.failure or (DIED if row.attempts else "")
+        claim = ExamClaim(row.id, row.completeness, row.attempts + 1, owner, now + lease_seconds, failure)
+        failed = {"state": "failed", "failure": failure, "lease_owner": "", "lease_until": 0.0}
         with db.write() as session:
             taken = changed(
                 session,
@@ -146,7 +156,7 @@ def claim_exam(
 
 def _next_exam(now: float) -> Executable:
     return (
-        select(Exam.id, Exam.completeness, Exam.attempts, Exam.lease_owner, Exam.lease_until)
+        select(Exam.id, Exam.completeness, Exam.attempts, Exam.failure, Exam.lease_owner, Exam.lease_until)
         .where(Exam.state == "due", Exam.lease_until <= now, ~_unfinished_views())
         .order_by(Exam.last_image_at, Exam.id)
         .limit(1)
@@ -158,7 +168,7 @@ def _unfinished_views() -> ColumnElement[bool]:
     return exists().where(Instance.exam_id == Exam.id, unfinished).correlate(Exam)
 
 
-def fail_exam(db: Database, claim: ExamClaim, *, failure: str, retry_at: float) -> bool:
+def fail_exam(db: Database, claim: ExamClaim, *, failure: str, retry_at: float, attempts: int | None = None) -> bool:
     """Give an exam back that could not be decided; False if the lease was lost meanwhile.
 
     Parameters
@@ -167,10 +177,33 @@ def fail_exam(db: Database, claim: ExamClaim, *, failure: str, retry_at: float) 
         What happened, without patient data: shown by `status` and `trace`.
     retry_at
         When it may be claimed again (Unix seconds). An exam without a holder keeps this in `lease_until`.
+    attempts
+        To be counted from now on, if more are to be taken for spent than were made.
     """
-    values = {"failure": failure, "lease_owner": "", "lease_until": retry_at}
+    spent = claim.attempts if attempts is None else max(claim.attempts, attempts)
+    values = {"failure": failure, "attempts": spent, "lease_owner": "", "lease_until": retry_at}
     with db.write() as session:
         return changed(session, update(Exam).where(held_exam(claim)).values(**values))
+
+
+def retry_exam(db: Database, exam_id: int) -> bool:
+    """Let an exam be decided again that was answered without its analysis, or not at all.
+
+    Its stored analyses are used again. An answer that differs becomes a new version of its report.
+
+    Returns
+    -------
+    bool
+        False if there is no such exam, or nothing had failed.
+    """
+    again = {"state": "due", "attempts": 0, "failure": "", "lease_owner": "", "lease_until": 0.0}
+    with db.write() as session:
+        return changed(session, update(Exam).where(Exam.id == exam_id, has_failed()).values(**again))
+
+
+def has_failed() -> ColumnElement[bool]:
+    """Give the condition under which a person has to look at an exam: no answer, or one without its analysis."""
+    return or_(Exam.state == "failed", and_(Exam.state == "reported", Exam.failure != ""))
 
 
 def renew(db: Database, claim: Claim, *, now: float, lease_seconds: float) -> Claim | None:

@@ -42,6 +42,8 @@ def prepare_report(
 ) -> Prepared:
     """Decide an exam and build its result objects; they are in the files then, but nothing is in the index yet.
 
+    All objects are built and checked before the first goes into the files, so a refused answer leaves none there.
+
     Parameters
     ----------
     completeness
@@ -51,6 +53,11 @@ def prepare_report(
     without_analysis
         The last resort, when deciding has failed before: every view is reported as `analysis_failed`, so that the
         exam still gets an answer.
+
+    Raises
+    ------
+    ResultError
+        An object failed its check.
     """
     gathered = gather(decider, exam_id, without_analysis=without_analysis)
     if gathered.missing:
@@ -76,14 +83,20 @@ def prepare_report(
     )
 
 
-def finish_exam(decider: Decider, claim: ExamClaim, prepared: Prepared) -> Outcome:
-    """Write what was prepared, if the claim is still good."""
+def finish_exam(decider: Decider, claim: ExamClaim, prepared: Prepared, *, failure: str = "") -> Outcome:
+    """Write what was prepared, if the claim is still good.
+
+    Parameters
+    ----------
+    failure
+        Why it holds no analysis, if it is the last resort; it stays with the exam, for the administrator.
+    """
     if isinstance(prepared, ViewsMissing):
         again = analyse_again(decider.db, claim, prepared.instance_ids)
         return Outcome.ANALYSE_AGAIN if again else Outcome.LEASE_LOST
     if isinstance(prepared, SameInputs):
-        return OUTCOMES[keep_report(decider.db, claim)]
-    return OUTCOMES[save_report(decider.db, claim, prepared)]
+        return OUTCOMES[keep_report(decider.db, claim, failure=failure)]
+    return OUTCOMES[save_report(decider.db, claim, prepared, failure=failure)]
 
 
 OUTCOMES = {

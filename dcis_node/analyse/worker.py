@@ -20,7 +20,7 @@ from dcis_node.analyse.lease import LeaseKeeper
 from dcis_node.analyse.models import Models, ModelState
 from dcis_node.analyse.view import Predictor, analyse_view, analysis_key
 from dcis_node.config import AnalyseSettings
-from dcis_node.errors import DecoderError, PixelError, StorageError
+from dcis_node.errors import DecoderError, PixelError, ResultError, StorageError
 from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
 from dcis_node.model.bundle import Bundle
 from dcis_node.model.device import choose_device
@@ -35,6 +35,7 @@ from storage.findings import AnalysisKey, StoredAnalysis, find_analysis, finish_
 from storage.pins import pin_bundle, pinned_bundle
 from storage.work import (
     Claim,
+    ExamClaim,
     ViewClaim,
     claim_exam,
     claim_instance,
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.25
 # Between two tries of one item: long enough for a full disk or a busy index to pass, short beside an exam's waiting.
 RETRY_SECONDS = 5.0
+# What fails its check will fail it again, but for a bit that flipped: one more try, however many are allowed.
+CHECKED_TRIES = 2
 
 
 def _nothing() -> None:
@@ -184,6 +187,7 @@ def _decide_next(bench: Workbench) -> bool:
     if claim is None:
         return False
     lease = _keeper(bench, claim)
+    last = claim.attempts > bench.settings.max_attempts
     try:
         with lease:
             decider = bench.decider(_decider_bundle(bench, claim.id))
@@ -192,9 +196,11 @@ def _decide_next(bench: Workbench) -> bool:
                 claim.id,
                 completeness=claim.completeness,
                 now=bench.clock(),
-                without_analysis=claim.attempts > bench.settings.max_attempts,
+                without_analysis=last,
             )
-        outcome = finish_exam(decider, lease.claim, prepared)
+        outcome = finish_exam(decider, lease.claim, prepared, failure=claim.failure if last else "")
+        if last:
+            log.error("event=exam_answered_without_analysis exam=%d failure='%s'", claim.id, claim.failure)
         log.info(
             "event=exam_decided exam=%d attempt=%d outcome=%s bundle_sha256=%s",
             claim.id,
@@ -203,10 +209,25 @@ def _decide_next(bench: Workbench) -> bool:
             decider.bundle.sha256,
         )
     except Exception as error:  # noqa: BLE001 -- the edge of an item: recorded on it, and the next one is done
-        failure = f"{type(error).__name__} at {_where(error)}"
-        log.error("event=exam_failed exam=%d attempt=%d failure='%s'", claim.id, claim.attempts, failure)
-        fail_exam(bench.db, lease.claim, failure=failure, retry_at=bench.clock() + RETRY_SECONDS)
+        _record_undecided(bench, lease.claim, error)
     return True
+
+
+def _record_undecided(bench: Workbench, claim: ExamClaim, error: Exception) -> None:
+    """Try an exam again later; what failed its check twice is answered without its analysis next."""
+    failure = f"{type(error).__name__} at {_where(error)}"
+    if isinstance(error, ResultError):
+        # Its text names UIDs and tags only, and is what the administrator has to know.
+        failure = f"the results failed their check: {error} ({failure})"
+    log.error("event=exam_failed exam=%d attempt=%d failure='%s'", claim.id, claim.attempts, failure)
+    hopeless = isinstance(error, ResultError) and claim.attempts >= CHECKED_TRIES
+    fail_exam(
+        bench.db,
+        claim,
+        failure=failure,
+        retry_at=bench.clock() + RETRY_SECONDS,
+        attempts=bench.settings.max_attempts if hopeless else None,
+    )
 
 
 def _analyse_next(bench: Workbench) -> bool:

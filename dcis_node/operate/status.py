@@ -10,7 +10,7 @@ from dcis_node.config import Configuration
 from dcis_node.errors import StorageError
 from storage.database import Database
 from storage.heartbeat import Beat, beats
-from storage.overview import last_exams, queues
+from storage.overview import failed_exams, last_exams, queues
 from storage.registry import Registry
 
 # A process beats every two seconds, a worker between two views: one view takes seconds, on a slow processor a minute.
@@ -19,7 +19,10 @@ SILENT_SECONDS_OTHERS = 15.0
 
 
 def node_status(configuration: Configuration, db: Database, *, now: float | None = None) -> dict[str, Any]:
-    """Read the state of a node from its index; works whether or not the node runs."""
+    """Read the state of a node from its index; works whether or not the node runs.
+
+    `failures` names the exams at which a person has to look: without an answer, or answered without their analysis.
+    """
     moment = time.time() if now is None else now
     with db.read() as session:
         seen = beats(session)
@@ -31,6 +34,7 @@ def node_status(configuration: Configuration, db: Database, *, now: float | None
             "processes": [_process(beat, moment) for beat in seen],
             "queues": queues(session),
             "exams": last_exams(session),
+            "failures": failed_exams(session),
         }
 
 

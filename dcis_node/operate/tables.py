@@ -52,7 +52,8 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
         _bundle_lines(status["bundle"]),
         processes,
         queue,
-        exams_view(status["exams"], title="Last exams"),
+        _exams_table(status["exams"], title="Last exams"),
+        _failure_lines(status["failures"]),
     )
 
 
@@ -75,7 +76,22 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{value} {name}" for name, value in sorted(counts.items())) or "empty"
 
 
-def exams_view(exams: Iterable[Mapping[str, Any]], *, title: str = "Exams") -> Table:
+def _failure_lines(exams: Iterable[Mapping[str, Any]]) -> Text:
+    """Write in red at which exams a person has to look, and why."""
+    lines = Text()
+    for exam in exams:
+        became = "answered without its analysis" if exam["state"] == "reported" else "not answered"
+        lines.append(f"exam {exam['exam']}: {became}: {exam['failure']}\n", style="bold red")
+    return lines
+
+
+def exams_view(exams: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Draw exams, a line each, and below why some of them could not be decided."""
+    failures = [f"exam {exam['exam']}: {exam['failure']}" for exam in exams if exam["failure"]]
+    return Group(_exams_table(exams, title="Exams"), Text("\n".join(failures), style="bold red"))
+
+
+def _exams_table(exams: Iterable[Mapping[str, Any]], *, title: str) -> Table:
     """Draw exams, a line each; the study is cut last where the terminal is narrow."""
     table = _table(title, "exam", "last image", "used", "state", "risk", "prob.", "results", "study")
     for column in table.columns[:-1]:
@@ -99,8 +115,9 @@ def trace_view(exams: Sequence[Mapping[str, Any]]) -> Text:
     """Write everything about some exams, line by line, so that it can be searched and sent on."""
     lines: list[str] = []
     for exam in exams:
-        because = exam["failure"] or exam["completeness"]
+        because = exam["completeness"]
         lines.append(f"exam {exam['exam']}: {exam['state']}{f' ({because})' if because else ''}")
+        lines += [f"  FAILED: {exam['failure']}"] if exam["failure"] else []
         lines += [f"  study {study}" for study in exam["studies"]]
         for instance in exam["instances"]:
             lines += _instance_lines(instance)
