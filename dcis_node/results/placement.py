@@ -58,8 +58,8 @@ def place(lines: Sequence[str], parts: Sequence[Points], *, rows: int, columns: 
 
     Returns
     -------
-    Box inside the image. Of the four places beside all parts, that which covers least of them; of those that cover
-    nothing, that with most room left.
+    Box inside the image: to the right or left of all parts, where the wider room is, as that is often air; above or
+    below where a text beside them would cover a part. Where every place covers some, that which covers least.
     """
     line = LINE_HEIGHT * max(rows, columns)
     width = min(float(columns), line * LETTER_WIDTH * max(len(text) for text in lines))
@@ -71,16 +71,19 @@ def beside(parts: Sequence[Points], width: float, height: float, *, gap: float, 
     """Find the place of something of a size beside the parts of a lesion, as `place` does."""
     whole = box_of(np.vstack(list(parts)))
     x, y = (whole.x0 + whole.x1 - width) / 2, (whole.y0 + whole.y1 - height) / 2
-    # room left on that side, and the corner of the text there
-    sides = (
-        (columns - whole.x1 - gap - width, (whole.x1 + gap, y)),
-        (whole.x0 - gap - width, (whole.x0 - gap - width, y)),
-        (rows - whole.y1 - gap - height, (x, whole.y1 + gap)),
-        (whole.y0 - gap - height, (x, whole.y0 - gap - height)),
+    # room on that side, and the corner of the text there
+    beside = (
+        (columns - whole.x1, (whole.x1 + gap, y)),
+        (whole.x0, (whole.x0 - gap - width, y)),
     )
-    boxes = [(room, _inside(corner, width, height, rows=rows, columns=columns)) for room, corner in sides]
+    above_or_below = (
+        (rows - whole.y1, (x, whole.y1 + gap)),
+        (whole.y0, (x, whole.y0 - gap - height)),
+    )
+    corners = [corner for sides in (beside, above_or_below) for _, corner in sorted(sides, reverse=True)]
+    boxes = [_inside(corner, width, height, rows=rows, columns=columns) for corner in corners]
     around = [box_of(part) for part in parts]
-    return min(boxes, key=lambda found: (sum(found[1].overlap(part) for part in around), -found[0]))[1]
+    return min(boxes, key=lambda box: sum(box.overlap(part) for part in around))
 
 
 def _inside(corner: tuple[float, float], width: float, height: float, *, rows: int, columns: int) -> Box:

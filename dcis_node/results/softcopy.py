@@ -15,7 +15,9 @@ from highdicom import (
     RescaleTypeValues,
 )
 from highdicom.pr import SoftcopyVOILUTTransformation
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
+from pydicom.config import IGNORE
+from pydicom.tag import Tag
 
 from dcis_node.mammogram.curves import FullRange, Rescale, Table, Window
 from dcis_node.mammogram.display import DisplayTransform, choose, transforms
@@ -24,6 +26,7 @@ from dcis_node.mammogram.values import text
 # The depth of every table written: what all viewers read (PS3.3 C.11.2.1.1 allows 10 to 16).
 _BITS = 16
 _FULL_OUTPUT = (1 << _BITS) - 1
+_DESCRIPTOR = Tag("LUTDescriptor")
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,11 +110,9 @@ def _voi_lut(table: Table) -> VOILUT:
     """Give a table of 16 bits whose data use 16 bits; highdicom states 16 whatever the data."""
     scaled = np.rint(table.entries * (_FULL_OUTPUT / used_depth(table))).astype(np.uint16)
     lut = VOILUT(max(table.first, 0), scaled)
-    # With the VR that the first mapped value needs, which highdicom leaves open.
-    count = len(scaled) & 0xFFFF
-    if table.first < 0:  # SS then, and the number of entries is still read as unsigned (PS3.3 C.11.2.1.1)
-        lut.add_new("LUTDescriptor", "SS", [count - 65_536 if count > 32_767 else count, table.first, _BITS])
-    else:
-        lut.add_new("LUTDescriptor", "US", [count, table.first, _BITS])
+    # With the VR that the first mapped value needs, which highdicom leaves open; the number of entries counts as
+    # unsigned in either (PS3.3 C.11.2.1.1), and pydicom writes it so.
+    descriptor = [len(scaled) & 0xFFFF, table.first, _BITS]
+    lut[_DESCRIPTOR] = DataElement(_DESCRIPTOR, "SS" if table.first < 0 else "US", descriptor, validation_mode=IGNORE)
     lut.add_new("LUTData", "OW", lut.LUTData)
     return lut
