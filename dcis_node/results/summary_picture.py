@@ -10,13 +10,13 @@ from PIL import Image, ImageDraw
 from dcis_node.model.evidence import Risk
 from dcis_node.results import wording
 from dcis_node.results.answer import ExamAnswer
-from dcis_node.results.hanging import hung, leading_image, view_labels
+from dcis_node.results.hanging import analysed_images, view_labels
 from dcis_node.results.identity import plain
 from dcis_node.results.lesion import Lesion
 from dcis_node.results.montage import Box, hang_places
 from dcis_node.results.picture import TEXT_COLOUR
 from dcis_node.results.place_picture import REFUSED_COLOUR, draw_place
-from dcis_node.results.readable import finding_sentences, impression_sentences, procedure_sentences
+from dcis_node.results.readable import finding_sentences, impression_sentences, procedure_sentences, size_sentences
 from dcis_node.results.typeset import Paragraph, cut_to, height_of, lay, write
 
 # A landscape picture that a viewer shows whole; its smallest letters are legible when it is so wide on the screen.
@@ -102,10 +102,10 @@ def summary_lines(
     height, width = size
     blocks = _blocks(answer, lesions, hidden=hidden)
     for text_size in TEXT_SIZES:
-        lines = lay(_paragraphs(answer, blocks, text_size), width)
+        paragraphs = _paragraphs(answer, blocks, text_size)
+        lines = lay(paragraphs, width)
         if height_of(lines) <= height:
             return lines
-    paragraphs = _paragraphs(answer, blocks, TEXT_SIZES[-1])
     spare = [plain(sentence) for sentence in _spare(answer, lesions)]
     return _shortened(paragraphs, spare, width=width, height=height)
 
@@ -130,31 +130,23 @@ def _paragraphs(answer: ExamAnswer, blocks: Sequence[Sequence[str]], text_size: 
 
 
 def _spare(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[str]:
-    """Give the sentences that may go, the least needed first: what the pictures say, too, then the procedure.
+    """Give the sentences that may go, the least needed first: what the pictures say, too, then the reasons in full.
 
-    Who made it, when, of which version, and if the exam was complete, stays.
+    If the exam was complete, who made it, when, and of which version, stays.
     """
     labels = view_labels(answer)
-    analysed = [image for image in hung(answer) if image.prediction is not None]
-    uids = [image.header.sop_instance_uid for image in analysed]
-    views = [
-        wording.view_sentence(image, lesions.get(uid), label=labels[uid])
-        for image, uid in zip(analysed, uids, strict=True)
-    ]
-    stays = (answer.completeness, *wording.provenance(answer, leading_image(answer)))
-    procedure = [sentence for sentence in procedure_sentences(answer, lesions) if sentence not in stays]
-    return [*reversed(views), *reversed(procedure)]
+    analysed = {image.header.sop_instance_uid: image for image in analysed_images(answer)}
+    views = [wording.view_sentence(image, lesions.get(uid), label=labels[uid]) for uid, image in analysed.items()]
+    return [*reversed(views), *reversed(wording.left_out(answer)), *size_sentences(answer, lesions)]
 
 
 def _shortened(paragraphs: Sequence[Paragraph], spare: Sequence[str], *, width: int, height: int) -> list[Paragraph]:
     laid = [(paragraph.text, lay([paragraph], width)) for paragraph in paragraphs]
-    dropped = 0
     for text in spare:
         laid = [(kept, lines) for kept, lines in laid if kept != text]
         dropped = len(paragraphs) - len(laid)
-        sign = Paragraph(
-            f"{dropped} more sentences stand in the readable report.", TEXT_SIZES[-1], SOFT_COLOUR, ITEM_GAP
-        )
+        more = f"Sentences that stand in the readable report only: {dropped}."
+        sign = Paragraph(more, TEXT_SIZES[-1], SOFT_COLOUR, before=ITEM_GAP)
         lines = [line for _, found in laid for line in found] + lay([sign], width)
         if height_of(lines) <= height:
             return lines
