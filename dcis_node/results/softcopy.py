@@ -100,8 +100,8 @@ def _voi(step: Window | Table | None) -> SoftcopyVOILUTTransformation | None:
 def used_depth(table: Table) -> int:
     """Give the largest entry that the bits in use can hold.
 
-    A table that never reaches the upper half of its stated depth states a wrong one (12 bits of data under a 16: a
-    known fault, which shows the image 16 times too dark).
+    A table that never reaches the upper half of its stated depth states a wrong one: 12 bits of data under a 16, as
+    some software writes, would show the image 16 times too dark. dcmtk reads it in the same way.
     """
     return (1 << int(table.entries.max()).bit_length()) - 1 or table.top
 
