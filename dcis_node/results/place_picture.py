@@ -21,10 +21,10 @@ REFUSED_COLOUR = (255, 176, 96)
 # An inset takes this share of the shorter side of its place, shows so much more than the lesion, and enlarges at least
 # so much; else it would show nothing new.
 INSET_SHARE = 0.36
-INSET_ROUND = 1.6
+INSET_ROUND = 1.45
 # Pixels of the small picture: of a single calcification what lies round it tells more.
 LEAST_WINDOW = 40
-LEAST_ENLARGEMENT = 1.6
+LEAST_ENLARGEMENT = 1.5
 # It lies where there is nothing but air: so dark is all of it but the marker of the view.
 AIR, AIR_PERCENTILE = 26, 85
 # Smaller places have no inset.

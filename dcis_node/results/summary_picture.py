@@ -22,7 +22,7 @@ from dcis_node.results.typeset import Paragraph, cut_to, height_of, lay, write
 # A landscape picture that a viewer shows whole; its smallest letters are legible when it is so wide on the screen.
 WIDTH, HEIGHT = 1600, 1240
 BANNER_COLOUR, BANNER_TEXT_COLOUR = (140, 22, 22), (255, 255, 255)
-BANNER_SIZE, BANNER_MARGIN = 34, 8
+BANNER_SIZES, BANNER_MARGIN = (34, 32, 30, 28, 26), 8
 VIEWS_WIDTH = 940
 MARGIN = 14
 HEADLINE_SIZE = 36
@@ -72,9 +72,12 @@ def banner_height(answer: ExamAnswer) -> int:
 
 
 def _banner(answer: ExamAnswer) -> list[Paragraph]:
-    first, *others = _sentences(wording.banner(answer))
-    large = Paragraph(first, BANNER_SIZE, BANNER_TEXT_COLOUR)
-    return lay([large, *(Paragraph(s, RESULT_SIZE, BANNER_TEXT_COLOUR) for s in others)], WIDTH - 2 * MARGIN)
+    # In one line, above what viewers write over the upper corners of an image.
+    for size in BANNER_SIZES:
+        lines = lay([Paragraph(plain(wording.banner(answer)), size, BANNER_TEXT_COLOUR)], WIDTH - 2 * MARGIN)
+        if len(lines) == 1:
+            break
+    return lines
 
 
 def _sentences(text: str) -> list[str]:

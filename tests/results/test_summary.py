@@ -163,8 +163,15 @@ def test_the_warning_stands_above_in_a_colour_of_its_own():
     assert not has(pixels[height:], BANNER_COLOUR)
 
 
-def test_a_synthetic_model_has_a_second_line_of_warning():
-    assert banner_height(answer()) > banner_height(answer(model=replace(MODEL, synthetic=False)))
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_the_warning_is_one_line_above_what_viewers_write_over_the_corners(synthetic):
+    assert banner_height(answer(model=replace(MODEL, synthetic=synthetic))) < 65
+
+
+def test_a_synthetic_model_is_said_in_the_band():
+    bands = [drawn(answer(model=replace(MODEL, synthetic=synthetic)))[:40] for synthetic in (True, False)]
+    # Letters far to the right, where the shorter sentence has none.
+    assert [has(band[:, 1200:], (255, 255, 255)) for band in bands] == [True, False]
 
 
 @settings(max_examples=12, deadline=None)
