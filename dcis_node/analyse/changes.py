@@ -22,7 +22,7 @@ def change_sentence(
     *,
     decisions: tuple[Decided, Decided],
     bundles: tuple[str, str],
-) -> str:
+) -> tuple[str, str]:
     """Say what changed, after the report itself has said which version it replaces.
 
     First a change of the risk class, then what came or was replaced, then the model, then the other figures.
@@ -35,17 +35,23 @@ def change_sentence(
         Before and after: `Decision.to_json`.
     bundles
         Before and after: SHA-256 of the model.
+
+    Returns
+    -------
+    tuple of str
+        All of it, and the sentence on the risk class that begins it; "" where none changed.
     """
     risk, figures = _figures(*decisions)
     causes = image_sentences(before, after, same_model=bundles[0] == bundles[1])
     causes += [*_model(*bundles), *_threshold(*decisions)]
     if not (risk or figures or causes):
-        return SAME
-    return " ".join([*risk, *causes, *(figures if risk or figures else ["The figures are the same."])])
+        return SAME, ""
+    unchanged = [] if risk or figures else ["The figures are the same."]
+    return " ".join([*([risk] if risk else []), *causes, *figures, *unchanged]), risk
 
 
-def _figures(before: Decided, after: Decided) -> tuple[list[str], list[str]]:
-    """Give a sentence for what changed its risk class, and one for what changed its figure only.
+def _figures(before: Decided, after: Decided) -> tuple[str, list[str]]:
+    """Give one sentence for all that changed its risk class ("" for none), and one for each other figure.
 
     Patient and breast stand together where they changed alike, as the patient's figure is that of one breast.
     """
@@ -56,12 +62,12 @@ def _figures(before: Decided, after: Decided) -> tuple[list[str], list[str]]:
             changed.setdefault((was, now, _is_another_class(old, new)), []).append(subject)
     risk, figures = [], []
     for (was, now, is_class), subjects in changed.items():
-        who, said = " and ".join(subjects), f"{was} before, {now} now."
+        who, said = " and ".join(subjects), f"{was} before, {now} now"
         if is_class:
-            risk.append(f"The risk class changed: {who} {said}")
+            risk.append(f"{who} {said}")
         else:
-            figures.append(f"{who[0].upper()}{who[1:]}: {said}")
-    return risk, figures
+            figures.append(f"{who[0].upper()}{who[1:]}: {said}.")
+    return f"The risk class changed: {'; '.join(risk)}." if risk else "", figures
 
 
 def _is_another_class(old: Decided, new: Decided) -> bool:

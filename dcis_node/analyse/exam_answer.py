@@ -186,6 +186,12 @@ def answer_of(
     )
     if earlier is None:
         return answer
+    change, risk_change = change_sentence(
+        earlier.views,
+        views,
+        decisions=(earlier.decision, decision.to_json()),
+        bundles=(earlier.bundle_sha256, bundle.sha256),
+    )
     return replace(
         answer,
         version=earlier.version + 1,
@@ -194,12 +200,8 @@ def answer_of(
             for result in earlier.results
             if result.modality == "SR"
         ),
-        change=change_sentence(
-            earlier.views,
-            views,
-            decisions=(earlier.decision, decision.to_json()),
-            bundles=(earlier.bundle_sha256, bundle.sha256),
-        ),
+        change=change,
+        risk_change=risk_change,
     )
 
 

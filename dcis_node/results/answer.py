@@ -193,7 +193,9 @@ class ExamAnswer:
     predecessor
         The reports (SR) of the previous version; empty in the first.
     change
-        One ASCII sentence that says what changed since the previous version; empty in the first.
+        In ASCII what changed since the previous version; empty in the first.
+    risk_change
+        The sentence of `change` that says that a risk class changed; empty where none did.
     """
 
     images: tuple[SourceImage, ...]
@@ -206,6 +208,7 @@ class ExamAnswer:
     version: int = 1
     predecessor: tuple[EarlierDocument, ...] = ()
     change: str = ""
+    risk_change: str = ""
 
     @property
     def outlined(self) -> bool:

@@ -18,13 +18,15 @@ def hung(answer: ExamAnswer) -> tuple[SourceImage, ...]:
     return tuple(sorted(images, key=_place))
 
 
-def _place(image: SourceImage) -> tuple[int, str, str, str, str]:
+def _place(image: SourceImage) -> tuple[int, str, str, bool, str, str]:
     header = image.header
     view = header.view or "~"
     rank = _VIEWS.index(view) if view in _VIEWS else len(_VIEWS)
     # "R" sorts behind "L", but hangs before it.
     side = {"R": "0", "L": "1"}.get(header.laterality or "", "2")
-    return rank, view if rank == len(_VIEWS) else "", side, header.acquired, header.sop_instance_uid
+    # Of a view that came twice the image that is used has the plain name, and the other one the number.
+    unused = image.prediction is None
+    return rank, view if rank == len(_VIEWS) else "", side, unused, header.acquired, header.sop_instance_uid
 
 
 def leading_image(answer: ExamAnswer) -> SourceImage:

@@ -86,6 +86,8 @@ def _procedure(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[ContentIt
 def impression_sentences(answer: ExamAnswer) -> list[str]:
     """Say first what the report may not be used for, then its result and what the figure means."""
     sentences = [wording.banner(answer), wording.headline(answer)]
+    if answer.version > 1:
+        sentences.append(wording.version_sentence(answer))
     if answer.decision.probability is not None:
         sentences += [wording.meaning(answer), wording.operating_sentence(answer)]
     partly = wording.partly_sentence(answer)

@@ -205,6 +205,12 @@ def _left_out_sentence(reason: Reason, text: str, names: list[str]) -> str:
     return f"Not used: {', '.join(known)}. Reason {reason.value}: {text}"
 
 
+def version_sentence(answer: ExamAnswer) -> str:
+    """Say that a later version replaces the one before, and whether a risk class changed; the causes stand below."""
+    replaces = f"This report replaces its version {answer.version - 1}."
+    return f"{replaces} {answer.risk_change or 'The risk class is the same.'}"
+
+
 def provenance(answer: ExamAnswer, image: SourceImage) -> list[str]:
     """Say who made the report, with which model, when, and what changed."""
     when = made_at(answer, image.attributes)

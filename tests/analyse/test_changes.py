@@ -26,7 +26,10 @@ def version(*images, threshold=0.6):
 
 
 def change(before, after, *, bundles=(A, A)):
-    return change_sentence(before[0], after[0], decisions=(before[1], after[1]), bundles=bundles)
+    said, risk = change_sentence(before[0], after[0], decisions=(before[1], after[1]), bundles=bundles)
+    assert said.startswith(risk)
+    assert bool(risk) == said.startswith("The risk class changed: ")
+    return said
 
 
 def at(clock: str) -> str:
@@ -59,8 +62,8 @@ def test_a_risk_class_that_changed_is_said_first():
 def test_a_breast_that_is_high_at_its_first_analysis_is_said_first():
     text = change(FIRST, version(R_CC, R_MLO, judged(3, "L CC", 0.9)))
     assert text == (
-        "The risk class changed: patient 50.0 % (below the threshold) before, 90.0 % (at or above the threshold) now. "
-        "The risk class changed: left breast not analysed before, 90.0 % (at or above the threshold) now. "
+        "The risk class changed: patient 50.0 % (below the threshold) before, 90.0 % (at or above the threshold) now; "
+        "left breast not analysed before, 90.0 % (at or above the threshold) now. "
         "L CC came later and was added."
     )
 

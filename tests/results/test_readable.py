@@ -7,6 +7,7 @@ from dcis_node.mammogram.facts import ImageKind, Reason
 from dcis_node.model.evidence import BreastDecision, Decision, LesionSource, Risk
 from dcis_node.results.answer import EarlierDocument, ObjectReference, OperatingPoint, UsedMark
 from dcis_node.results.kinds import ResultKind
+from dcis_node.results.readable import impression_sentences
 from dcis_node.results.wording import percent
 from tests.results.builders import (
     HIGH,
@@ -15,6 +16,7 @@ from tests.results.builders import (
     NOT_ANALYSED,
     NOTHING,
     STUDY,
+    answer,
     four_views,
     image,
     mask_of,
@@ -283,6 +285,20 @@ def test_a_later_version_says_what_changed():
         change="The view L MLO came later.",
     )
     assert "Version 2; it replaces version 1. The view L MLO came later." in text
+    assert "This report replaces its version 1. The risk class is the same." in text
+
+
+def test_a_risk_class_that_changed_stands_among_the_impressions():
+    risk = "The risk class changed: so."
+    changed = answer(version=2, change=f"{risk} And more.", risk_change=risk)
+    assert impression_sentences(changed)[2] == "This report replaces its version 1. The risk class changed: so."
+
+
+def test_of_a_view_that_came_twice_the_used_one_has_the_plain_name():
+    first = refused("R", "CC", number=1, reason=Reason.SUPERSEDED, explanation="The later one is used.")
+    text = said([first, image(number=2), image("R", "MLO", number=3)])
+    assert "Views analysed: R CC, R MLO." in text
+    assert "Not used: R CC 2. Reason superseded_by_later_image: The later one is used." in text
 
 
 def test_nothing_found_is_said_without_a_figure():
