@@ -1,0 +1,1 @@
+"""Forty varied exams, from the received images to judged results."""
