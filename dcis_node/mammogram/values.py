@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.errors import BytesLengthException
 
 # A value longer than this is no value; it keeps garbage from costing time. (LUT Data is read by `words`.) The longest
 # real ones are outlines of some ten thousand points.
@@ -22,8 +23,8 @@ MOST_VALUES = 200_000
 MOST_ITEMS = 10_000
 
 _BINARY_FORMATS = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "US or SS": "H", "AT": "H"}
-# What pydicom raises on elements it cannot convert; `struct.error` has no common base with the others.
-_UNREADABLE = (
+# What pydicom raises on elements it cannot convert; the last two have no common base with the others.
+UNREADABLE = (
     ValueError,
     TypeError,
     AttributeError,
@@ -33,6 +34,7 @@ _UNREADABLE = (
     RecursionError,
     OSError,
     struct.error,
+    BytesLengthException,
 )
 
 
@@ -94,7 +96,7 @@ def items(ds: Dataset, keyword: str) -> tuple[Dataset, ...]:
         return ()
     try:
         value = ds[keyword].value
-    except _UNREADABLE:
+    except UNREADABLE:
         return ()
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         return ()
@@ -120,7 +122,7 @@ def words(ds: Dataset, keyword: str) -> NDArray[np.int64]:
         return none if len(value) % 2 else np.frombuffer(value, "<u2" if little else ">u2").astype(np.int64)
     try:
         return np.atleast_1d(np.asarray(value, np.int64)) if value is not None else none
-    except _UNREADABLE:
+    except UNREADABLE:
         return none
 
 
@@ -130,7 +132,7 @@ def _element(ds: Dataset, keyword: str) -> DataElement | RawDataElement | None:
         return None
     try:
         return ds.get_item(tag)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 

@@ -1,8 +1,6 @@
 """What every SR document of ours carries beside its tree: evidence, predecessors, flags, and its file."""
 
-import io
-
-from pydicom import Dataset, dcmwrite
+from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
@@ -17,6 +15,7 @@ from dcis_node.results.identity import (
     result_uid,
 )
 from dcis_node.results.kinds import SERIES_NUMBERS, ResultKind
+from dcis_node.results.part10 import file_of
 
 
 def sr_document(
@@ -118,20 +117,13 @@ def reference_item(reference: ObjectReference) -> Dataset:
 
 
 def written(ds: Dataset, transfer_syntax_uid: UID, kind: ResultKind) -> ResultObject:
-    """Write an object as a PS3.10 file with a preamble of zeros.
-
-    The preamble could carry a program (CVE-2019-11687), and highdicom's file meta information names highdicom.
-    """
+    """Write an object as a PS3.10 file; highdicom's file meta information would name highdicom."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = ds.SOPClassUID
     meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     meta.TransferSyntaxUID = transfer_syntax_uid
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    ds.file_meta = meta
-    ds.preamble = bytes(128)
-    buffer = io.BytesIO()
-    dcmwrite(buffer, ds, enforce_file_format=True)
     return ResultObject(
         kind=kind,
         sop_instance_uid=str(ds.SOPInstanceUID),
@@ -140,5 +132,5 @@ def written(ds: Dataset, transfer_syntax_uid: UID, kind: ResultKind) -> ResultOb
         study_instance_uid=str(ds.StudyInstanceUID),
         modality=str(ds.Modality),
         transfer_syntax_uid=str(meta.TransferSyntaxUID),
-        data=buffer.getvalue(),
+        data=file_of(ds, meta),
     )

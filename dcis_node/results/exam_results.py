@@ -13,6 +13,7 @@ from dcis_node.results.kinds import EVERY_KIND, SERIES_NUMBERS, ResultKind
 from dcis_node.results.lesion import Lesion, lesion_of
 from dcis_node.results.presentation import build_presentation
 from dcis_node.results.readable import build_readable
+from dcis_node.results.readable_header import with_readable_headers
 from dcis_node.results.report import SOP_CLASSES, build_report
 from dcis_node.results.segmentation import build_segmentation
 from dcis_node.results.summary import build_summary
@@ -43,6 +44,7 @@ def build_results(answer: ExamAnswer, kinds: Collection[ResultKind] = EVERY_KIND
     # pydicom quotes a broken value of a source in its warnings and its log, which may hold no patient data. What is
     # copied is checked in `identity`, what is ours in `check`.
     with disable_value_validation():
+        answer = with_readable_headers(answer)
         lesions = lesions_of(answer)
         results = [*_whole_exam(answer, lesions, kinds), *_view_by_view(answer, lesions, kinds)]
     check_results(answer, results, kinds)

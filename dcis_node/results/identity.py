@@ -1,18 +1,20 @@
 """Who and when: derived UIDs, patient and study as the images state them, the node as equipment, all times."""
 
-import copy
 from datetime import datetime, timedelta, timezone
 from uuid import UUID, uuid5
 
 from pydicom import DataElement, Dataset
 from pydicom import config as pydicom_config
 from pydicom.datadict import dictionary_VM, dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.sr.coding import Code
 from pydicom.tag import Tag
 from pydicom.valuerep import validate_value
 
+from dcis_node.mammogram.values import text, texts
 from dcis_node.results import codes
 from dcis_node.results.answer import Equipment, ExamAnswer, SourceImage
+from dcis_node.results.stated import as_element, keeps_its_vr, plain_items, stated
 
 # Fixed for ever: the same inputs have to give the same UIDs in every version of this program.
 _NAMESPACE = UUID("db933724-c091-53d4-a939-118bdc936331")
@@ -23,10 +25,9 @@ RESEARCH_USE = "RESEARCH USE ONLY - NOT FOR CLINICAL USE"
 SYNTHETIC_MODEL = "SYNTHETIC MODEL trained on phantoms: figures have no clinical meaning"
 SYNTHETIC_SHORT = "SYNTHETIC MODEL (phantoms): figures have no clinical meaning"
 
-# Kept as they came even when they break their VR: another patient identity would be worse than a long one.
-_PATIENT_IDENTITY = ("PatientName", "PatientID", "IssuerOfPatientID")
-# Made valid below, whatever came.
-_NORMALISED = ("PatientSex",)
+# Kept as they came even when they break their VR: another patient identity would be worse than a long one. The
+# character set with them: their bytes mean what it says, even where it says it wrongly.
+_AS_STATED = frozenset({"PatientName", "PatientID", "IssuerOfPatientID", "SpecificCharacterSet"})
 # PS3.3 C.7.1.1, C.7.2.1: type 2, present in every object.
 _TYPE_2 = (
     "PatientName",
@@ -70,12 +71,12 @@ def device_uid(equipment: Equipment) -> str:
     return derived_uid("device", equipment.manufacturer, equipment.model_name, equipment.device_serial_number)
 
 
-def plain(text: str, *, limit: int = 0) -> str:
+def plain(value: str, *, limit: int = 0) -> str:
     """Make a text printable ASCII, so that it means the same in every character set; cut it at a limit if there is one.
 
     Backslash and tilde differ in ISO_IR 13, and the backslash separates values: both are replaced.
     """
-    cleaned = "".join(c if " " <= c <= "}" and c != "\\" else "?" for c in " ".join(text.split()))
+    cleaned = "".join(c if " " <= c <= "}" and c != "\\" else "?" for c in " ".join(value.split()))
     return cleaned[:limit].rstrip() if limit else cleaned
 
 
@@ -85,7 +86,7 @@ def made_at(answer: ExamAnswer, attributes: Dataset) -> datetime:
     Timezone Offset From UTC rules all dates of an object (PS3.3 C.12.1.1.8), the copied ones too. So it is copied with
     them, and never added where the images lack it.
     """
-    offset = str(attributes.get("TimezoneOffsetFromUTC", "")).strip()
+    offset = text(attributes, "TimezoneOffsetFromUTC")
     if len(offset) == 5 and offset[0] in "+-" and offset[1:].isdigit():
         minutes = int(offset[1:3]) * 60 + int(offset[3:])
         sign = -1 if offset[0] == "-" else 1
@@ -145,26 +146,36 @@ def stand_in(image: SourceImage) -> Dataset:
 
 
 def _copy_patient_and_study(ds: Dataset, source: Dataset) -> None:
-    for keyword in (*_TYPE_2, *_TYPE_3):
+    for keyword in (*_TYPE_2, *_TYPE_3, "SpecificCharacterSet"):
         tag = Tag(keyword)
-        element = source.get(tag)
-        if element is not None and (keyword in (*_PATIENT_IDENTITY, *_NORMALISED) or is_valid(element)):
-            ds[tag] = copy.deepcopy(element)
+        ds.pop(tag, None)
+        element = _copied(source, keyword)
+        if element is not None:
+            ds[tag] = element
         elif keyword in _TYPE_2:
             ds[tag] = DataElement(tag, dictionary_VR(tag), "")
-        elif tag in ds:
-            del ds[tag]
-    sex = str(ds.PatientSex or "").strip().upper()
-    ds.PatientSex = sex if sex in {"M", "F", "O"} else ""
-    ds.pop("SpecificCharacterSet", None)
-    if "SpecificCharacterSet" in source:
-        ds[0x00080005] = copy.deepcopy(source[0x00080005])
+    ds.PatientSex = _sex(source)
+
+
+def _copied(source: Dataset, keyword: str) -> DataElement | RawDataElement | None:
+    """Copy an attribute: identity as it came, another value byte for byte if it is valid, a sequence if it is ASCII."""
+    if dictionary_VR(Tag(keyword)) == "SQ":
+        copies = plain_items(source, keyword)
+        return DataElement(Tag(keyword), "SQ", copies) if copies else None
+    value = stated(source, keyword)
+    if value is None or not (keyword in _AS_STATED or keeps_its_vr(source, keyword)):
+        return None
+    return as_element(keyword, value)
+
+
+def _sex(source: Dataset) -> str:
+    """Give Patient's Sex as PS3.3 C.7.1.1 knows it; empty for anything else."""
+    sex = text(source, "PatientSex").strip().upper()
+    return sex if sex in {"M", "F", "O"} else ""
 
 
 def is_valid(element: DataElement) -> bool:
     """Tell if a value keeps its VR and VM; a broken one of a source is not copied, as it would make ours invalid."""
-    if element.VR == "SQ":
-        return True
     return fits_vr(element) and (element.VM <= 1 or dictionary_VM(element.tag) == "1-n")
 
 
@@ -197,8 +208,9 @@ def _set_equipment(ds: Dataset, answer: ExamAnswer, source: Dataset) -> None:
     processing.ContributionDescription = plain(model_line(answer, whole_hash=True), limit=1024)
     acquisition = _contribution(codes.ACQUISITION_EQUIPMENT)
     for keyword in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"):
-        if source.get(keyword) and is_valid(source[keyword]):
-            acquisition[keyword] = copy.deepcopy(source[keyword])
+        values = [plain(value, limit=64) for value in texts(source, keyword)]
+        if any(values):
+            setattr(acquisition, keyword, values if keyword == "SoftwareVersions" else values[0])
     # Manufacturer is type 1 there: a mammograph without one cannot be listed.
     ds.ContributingEquipmentSequence = [acquisition, processing] if "Manufacturer" in acquisition else [processing]
 
