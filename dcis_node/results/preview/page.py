@@ -13,6 +13,7 @@ from dcis_node.errors import InputError
 from dcis_node.results.picture import GAP, TEXT_COLOUR, WARNING_COLOUR
 from dcis_node.results.preview.drawing import Drawing
 from dcis_node.results.preview.scene import Scene, ShownImage
+from dcis_node.results.preview.viewers import VIEWERS
 from dcis_node.results.preview.views import enlarged, grey_of, whole_view
 from dcis_node.results.typeset import Colour, Paragraph, height_of, lay, write
 
@@ -64,7 +65,7 @@ def draw_preview(scene: Scene, pixels: Pixels) -> Image.Image:
 
 
 def _head(scene: Scene) -> list[Paragraph]:
-    title = f"Profile {scene.profile}: what the user of such a viewer sees"
+    title = f"Profile {scene.profile}: {VIEWERS[scene.profile].about}"
     says = (
         "Preview by dcis-node, not a screenshot of that viewer. "
         "Images as they are stored; outlines, texts and pictures as they stand in the objects that are sent."

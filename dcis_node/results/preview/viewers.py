@@ -42,12 +42,15 @@ class Viewer:
 
     Parameters
     ----------
+    about
+        Which viewer is meant.
     draws
         Kinds that it draws over the images.
     opens
         Kinds that it opens beside the images: a report as text, a picture.
     """
 
+    about: str
     draws: frozenset[ResultKind]
     opens: frozenset[ResultKind]
 
@@ -61,21 +64,20 @@ class Viewer:
 
 
 _PAGES = frozenset({ResultKind.READABLE_REPORT, ResultKind.SUMMARY_IMAGE})
+_MEASUREMENTS = frozenset({ResultKind.MEASUREMENT_REPORT, ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE})
 VIEWERS: Mapping[Profile, Viewer] = MappingProxyType(
     {
-        Profile.GENERIC: Viewer(frozenset({ResultKind.PRESENTATION_STATE}), _PAGES),
-        Profile.OHIF: Viewer(
-            frozenset(
-                {
-                    ResultKind.SEGMENTATION,
-                    ResultKind.MEASUREMENT_REPORT,
-                    ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE,
-                }
-            ),
+        Profile.GENERIC: Viewer(
+            "a PACS viewer that draws presentation states and opens reports as text",
+            frozenset({ResultKind.PRESENTATION_STATE}),
             _PAGES,
         ),
-        Profile.MAMMO_WORKSTATION: Viewer(frozenset({ResultKind.PRESENTATION_STATE, ResultKind.CAD_REPORT}), _PAGES),
-        # Nobody looks there; the text is shown for whoever fetches the exam.
-        Profile.ARCHIVE: Viewer(frozenset(), _PAGES),
+        Profile.OHIF: Viewer("OHIF 3.13, as measured", _MEASUREMENTS | {ResultKind.SEGMENTATION}, _PAGES),
+        Profile.MAMMO_WORKSTATION: Viewer(
+            "a mammography workstation with its CAD marks switched on",
+            frozenset({ResultKind.PRESENTATION_STATE, ResultKind.CAD_REPORT}),
+            _PAGES,
+        ),
+        Profile.ARCHIVE: Viewer("no viewer; the text for whoever fetches the exam", frozenset(), _PAGES),
     }
 )
