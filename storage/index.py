@@ -38,7 +38,8 @@ class ReceivedInstance:
     is_image
         True for every image, eligible or not: an exam with images gets an answer.
     may_carry_marks
-        True for SEG, SR and presentation states: they change the answer of an exam that has images.
+        True for SEG, SR and presentation states, and for a note that rejects images: they change the answer of an exam
+        that has images.
     calling_aet
         AE title of the sender.
     """

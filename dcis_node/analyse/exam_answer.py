@@ -10,6 +10,7 @@ from pydicom import dcmread
 from dcis_node.analyse.analysis_record import record_from_json
 from dcis_node.analyse.changes import change_sentence
 from dcis_node.analyse.exam_marks import marks_on, read_exam_marks
+from dcis_node.analyse.exam_rejections import read_exam_rejections
 from dcis_node.analyse.judged import JudgedImage, evidence_of, image_to_json
 from dcis_node.analyse.sentences import completeness_sentence, superseded_sentence
 from dcis_node.analyse.view import METHOD_VERSION, analysis_key
@@ -90,7 +91,8 @@ def gather(decider: Decider, exam_id: int, *, without_analysis: bool = False) ->
     """
     with decider.db.read() as session:
         instances = exam_instances(session, exam_id)
-    images = [_image(instance) for instance in instances if instance.is_image]
+    rejected = read_exam_rejections(instances, decider.files)
+    images = [_image(instance, rejected) for instance in instances if instance.is_image]
     if without_analysis:
         images = [_unanalysed(image) for image in images]
     else:
@@ -99,14 +101,16 @@ def gather(decider: Decider, exam_id: int, *, without_analysis: bool = False) ->
     return Gathered(tuple(images), tuple(instances))
 
 
-def _image(instance: ExamInstance) -> JudgedImage:
+def _image(instance: ExamInstance, rejected: Collection[str]) -> JudgedImage:
+    reason = Reason(instance.reason)
+    is_rejected = reason is Reason.ELIGIBLE and instance.sop_instance_uid in rejected
     return JudgedImage(
         instance_id=instance.id,
         sha256=instance.sha256,
         study_instance_uid=instance.study_instance_uid,
         received_at=instance.received_at,
         header=MammogramHeader.from_json(instance.facts),
-        reason=Reason(instance.reason),
+        reason=Reason.REJECTED if is_rejected else reason,
     )
 
 

@@ -63,6 +63,7 @@ _EXPLANATIONS: Final[dict[Reason, str]] = {
     Reason.NO_BREAST_FOUND: "No breast was found in the image.",
     Reason.ANALYSIS_FAILED: "The analysis of this image failed.",
     Reason.SUPERSEDED: "A later image of the same breast and view was used instead.",
+    Reason.REJECTED: "The site has rejected the image: a rejection note (key object selection) names it.",
 }
 
 

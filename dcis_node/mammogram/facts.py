@@ -56,6 +56,8 @@ class Reason(StrEnum):
     NO_BREAST_FOUND = "no_breast_found"
     ANALYSIS_FAILED = "analysis_failed"
     SUPERSEDED = "superseded_by_later_image"
+    # from another object of the exam
+    REJECTED = "rejected_by_site"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from pydicom import Dataset
 from dcis_node.mammogram.eligibility import judge
 from dcis_node.mammogram.facts import ImageKind
 from dcis_node.mammogram.header import read_header
+from dcis_node.mammogram.rejections import read_rejected
 from dcis_node.mammogram.storage_classes import MAY_CARRY_MARKS
 from storage.index import ReceivedInstance
 
@@ -33,7 +34,8 @@ def describe(header: Dataset, *, sha256: str, size_bytes: int, calling_aet: str)
         eligible=eligibility.eligible,
         reason=eligibility.reason.value,
         is_image=facts.kind is not ImageKind.NOT_AN_IMAGE,
-        may_carry_marks=facts.sop_class_uid in MAY_CARRY_MARKS,
+        # A rejection changes an answer as a mark does.
+        may_carry_marks=facts.sop_class_uid in MAY_CARRY_MARKS or bool(read_rejected(header)),
         calling_aet=calling_aet,
         facts=facts.to_json(),
     )

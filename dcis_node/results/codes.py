@@ -131,6 +131,7 @@ REASONS: Mapping[Reason, Code] = MappingProxyType(
         Reason.NO_BREAST_FOUND: Code("NOBREAST", PRIVATE_SCHEME, "Not used: no breast found"),
         Reason.ANALYSIS_FAILED: Code("ANALYSISFAILED", PRIVATE_SCHEME, "Not used: analysis failed"),
         Reason.SUPERSEDED: Code("SUPERSEDED", PRIVATE_SCHEME, "Not used: replaced by a later image"),
+        Reason.REJECTED: Code("REJECTED", PRIVATE_SCHEME, "Not used: rejected by the site"),
     }
 )
 

@@ -46,6 +46,7 @@ PREDICATES: Mapping[Reason, tuple[str, str]] = MappingProxyType(
         Reason.NO_BREAST_FOUND: ("shows no breast", "show no breast"),
         Reason.ANALYSIS_FAILED: ("could not be analysed, as the analysis failed",) * 2,
         Reason.SUPERSEDED: ("was replaced by a later image", "were replaced by later images"),
+        Reason.REJECTED: ("was rejected by the site", "were rejected by the site"),
     }
 )
 

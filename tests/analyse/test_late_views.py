@@ -152,6 +152,37 @@ class TestCorrectedView:
         assert [r.inputs_sha256 for r in other.reports] == [r.inputs_sha256 for r in node.reports]
 
 
+def rejection(number: int, image: Dataset, *, title: str = "113001") -> Dataset:
+    """Give a key object selection that names an image under a title of CID 7010."""
+    ds, code, item, reference = key_object(number), Dataset(), Dataset(), Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = title, "DCM", "Title"
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
+    item.RelationshipType, item.ValueType, item.ReferencedSOPSequence = "CONTAINS", "IMAGE", [reference]
+    ds.ValueType, ds.ConceptNameCodeSequence, ds.ContentSequence = "CONTAINER", [code], [item]
+    return ds
+
+
+class TestRejectedImage:
+    def test_an_image_that_was_rejected_and_taken_again_is_replaced(self, node: Node):
+        node.report(*pair(), rejection(20, pair()[0]), mammogram(9, AcquisitionTime="101000"))
+        assert node.reasons()["1.2.3.1"] == "rejected_by_site"
+        assert node.reasons()["1.2.3.9"] == "eligible"
+        assert "Not used: R CC 2. Reason rejected_by_site: The site has rejected the image" in readable_text(node, 1)
+
+    def test_a_late_rejection_gives_a_new_version_without_the_image(self, node: Node):
+        node.report(*pair(), mammogram(9, AcquisitionTime="104200"))
+        node.report(rejection(20, mammogram(9)))
+        assert node.reasons(2)["1.2.3.9"] == "rejected_by_site"
+        assert node.reasons(2)["1.2.3.1"] == "eligible"
+        said = readable_text(node, 2)
+        assert "R CC was used before and is not now: it was rejected by the site." in said
+        assert "R CC is used again, as the later image is not." in said
+
+    def test_an_exam_whose_every_image_is_rejected_says_so(self, node: Node):
+        node.report(*pair(), *(rejection(20 + n, image) for n, image in enumerate(pair())))
+        assert "Not analysed: because both images were rejected by the site." in readable_text(node, 1)
+
+
 class TestNothingNew:
     """What changes nothing makes no report and no delivery."""
 
@@ -180,6 +211,12 @@ class TestNothingNew:
 
     def test_a_late_key_object(self, answered: Node):
         self.nothing_new(answered, key_object(21))
+
+    @pytest.mark.parametrize(
+        ("title", "image"), [("113000", pair()[0]), ("113039", pair()[0]), ("113001", mammogram(99))]
+    )
+    def test_a_late_selection_that_rejects_no_image_of_the_exam(self, answered: Node, title: str, image: Dataset):
+        self.nothing_new(answered, rejection(21, image, title=title))
 
     @pytest.mark.parametrize("image", [mammogram(99), mammogram(98, "L CC")])
     def test_a_late_mark_on_an_image_that_is_not_here(self, answered: Node, image: Dataset):
