@@ -23,9 +23,10 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from pydicom import Dataset, dcmread
@@ -61,6 +62,12 @@ TOLERATED = (
     re.compile(
         r'\(121058,DCM,"Procedure reported"\): Code \(71651007,SCT,"Mammography"\) not found in context group 100'
     ),
+    # Said by dsrdump of every CAD report; PixelMed checks what it does not.
+    re.compile(r"Check for template constraints not yet supported"),
+    # Defined in PS3.3 C.12.1.1.2 and unknown to DCMTK's reports.
+    re.compile(r"(SpecificCharacterSet \(|this Specific Character Set: )\\ISO 2022 IR 87"),
+    # dcmpschk wants a patient's name. It is of type 2, and an image without one gives a result without one.
+    re.compile(r"patientName absent or empty in presentation state"),
     # PixelMed writes this meaning with two spaces, PS3.16 with one.
     re.compile(r'\(111025,DCM,"Failed Detections"\) has different code meaning'),
     # CID 4015 spelled this meaning with a capital in 2022.
@@ -74,14 +81,17 @@ JAVA_OPTIONS = (
     "-Djdk.xml.xpathExprGrpLimit=0",
     "-Xss64m",
     "-Xmx2g",
-    # A run of seconds: half the processor time of the usual compiler and collector.
-    "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
 )
+# Up to so many reports the faster of Java's two compilers is the cheaper one, too.
+FEW = 8
 JAR_PLACES = (Path.home() / ".cache/pixelmed/usr/share/java/pixelmed.jar", Path("/usr/share/java/pixelmed.jar"))
-JAVA_SECONDS = 200.0
+JAVA_SECONDS = 500.0
 # No test run is that long; what an earlier one left is removed.
 KEPT_SECONDS = 24 * 3600.0
+
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 def judge(objects: Iterable[Path | ResultObject]) -> list[str]:
@@ -90,7 +100,7 @@ def judge(objects: Iterable[Path | ResultObject]) -> list[str]:
     return [f"{name}: {finding}" for name, findings in judge_each(named).items() for finding in findings]
 
 
-def judge_each(objects: Mapping[str, Path | ResultObject]) -> dict[str, list[str]]:
+def judge_each(objects: Mapping[Name, Path | ResultObject]) -> dict[Name, list[str]]:
     """Judge named files or results at once, which costs one start of Java; give the findings of each."""
     assert objects, "nothing to judge"
     with tempfile.TemporaryDirectory() as folder:
@@ -140,14 +150,17 @@ def _dciodvfy(path: Path, name: str) -> list[str]:
 
 def _dsrdump(path: Path) -> list[str]:
     code, lines = _said(require("dsrdump"), str(path))
-    findings = _unknown(lines, ("E:", "F:"))
+    # It warns of things as grave as a reference that leads nowhere, and exits with 0.
+    findings = _unknown(lines, ("W:", "E:", "F:"))
     return [f"dsrdump: {x}" for x in findings or ([f"exit code {code}"] if code else [])]
 
 
 def _dcmpschk(path: Path) -> list[str]:
     _, lines = _said(require("dcmpschk"), str(path))
-    passed = any("Test passed" in line for line in lines)
-    return [] if passed else [f"dcmpschk: {x}" for x in [*_unknown(lines, ("E:", "F:")), "not passed"]]
+    # It counts warnings and errors alike, and says the outcome as a warning, too.
+    said = [x for x in lines if x.startswith(("W:", "E:", "F:")) and not x.startswith(("W: Testing: ", "W: Test "))]
+    judged = any("Test passed" in x for x in lines) or said
+    return [f"dcmpschk: {x}" for x in (_unknown(said, "") if judged else ["not judged"])]
 
 
 # --- the template check ---
@@ -171,7 +184,7 @@ def require_pixelmed() -> None:
         pytest.skip("java or pixelmed.jar is missing (see .ci/run)")
 
 
-def _templates(reports: Mapping[str, Path], parsed: Mapping[str, Dataset]) -> dict[str, list[str]]:
+def _templates(reports: Mapping[Name, Path], parsed: Mapping[Name, Dataset]) -> dict[Name, list[str]]:
     """Give PixelMed's findings on each report; each shape is asked once in a run."""
     tools = pixelmed()
     if tools is None or not reports:
@@ -191,7 +204,8 @@ def _ask_pixelmed(java: str, jar: Path, paths: list[Path]) -> list[list[str]]:
     if not paths:
         return []
     program = Path(__file__).with_name("TemplateCheck.java")
-    _, lines = _said(java, *JAVA_OPTIONS, "-cp", str(jar), str(program), *map(str, paths))
+    options = [*JAVA_OPTIONS, *(["-XX:TieredStopAtLevel=1"] if len(paths) <= FEW else [])]
+    _, lines = _said(java, *options, "-cp", str(jar), str(program), *map(str, paths))
     starts = [n for n, line in enumerate(lines) if line.startswith("=== ")]
     blocks = [lines[a + 1 : b] for a, b in zip(starts, [*starts[1:], len(lines)], strict=True)]
     # Whoever was not reached is told what Java said last.
@@ -209,8 +223,12 @@ def _pixelmed_findings(lines: list[str], *, strict: bool) -> list[str]:
 
 
 def shape(ds: Dataset) -> str:
-    """Give a digest of all that a template check sees of a report."""
-    return hashlib.sha256(repr((str(ds.SOPClassUID), _item_shape(ds))).encode()).hexdigest()
+    """Give a digest of all that a template check sees of a report.
+
+    Not the SOP class, as which relations it allows is judged by the two other tools, too; nor the meanings of private
+    codes, which PixelMed cannot know.
+    """
+    return hashlib.sha256(repr(_item_shape(ds)).encode()).hexdigest()
 
 
 def _item_shape(item: Dataset) -> tuple[object, ...]:
@@ -234,7 +252,8 @@ def _of(item: Dataset, keyword: str) -> list[Dataset]:
 
 
 def _code(item: Dataset) -> tuple[str, ...]:
-    return tuple(str(item.get(k, "")) for k in ("CodeValue", "CodingSchemeDesignator", "CodeMeaning"))
+    value, scheme, meaning = (str(item.get(k, "")) for k in ("CodeValue", "CodingSchemeDesignator", "CodeMeaning"))
+    return value, scheme, "" if scheme.startswith("99") else meaning
 
 
 @cache
