@@ -23,7 +23,8 @@ from pydicom.sr.coding import Code
 from dcis_node.mammogram.facts import MammogramHeader
 from dcis_node.results import codes
 from dcis_node.results.answer import ExamAnswer
-from dcis_node.results.hanging import hung
+from dcis_node.results.hanging import analysed_images
+from dcis_node.results.identity import plain
 from dcis_node.results.tree import code_item, container, number_item, with_below
 
 _ACQUISITION = RelationshipTypeValues.HAS_ACQ_CONTEXT
@@ -31,7 +32,7 @@ _ACQUISITION = RelationshipTypeValues.HAS_ACQ_CONTEXT
 
 def image_library(answer: ExamAnswer) -> ContainerContentItem:
     """List the analysed views with laterality, view, size, orientation and spacing, as far as they are known."""
-    entries: list[ContentItem] = [_entry(i.header) for i in hung(answer) if i.prediction is not None]
+    entries: list[ContentItem] = [_entry(image.header) for image in analysed_images(answer)]
     return container(codes.IMAGE_LIBRARY, [container(codes.IMAGE_LIBRARY_GROUP, entries)], template="1600")
 
 
@@ -92,4 +93,6 @@ def _number(name: Code, value: float, unit: Code) -> ContentItem:
 
 
 def _text(name: Code, value: str) -> TextContentItem:
-    return TextContentItem(name=CodedConcept.from_code(name), value=value, relationship_type=_ACQUISITION)
+    return TextContentItem(
+        name=CodedConcept.from_code(name), value=plain(value, limit=16), relationship_type=_ACQUISITION
+    )

@@ -3,11 +3,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from pydicom import dcmread, dcmwrite
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.dataelem import DataElement
 
+from dcis_node.errors import HeaderError, ResultError
+from dcis_node.mammogram.header import read_header
 from dcis_node.results.identity import derived_uid, plain
-from tests.results.builders import EQUIPMENT, MODEL, STUDY, four_view_results, image, refused, results_of
+from dcis_node.results.kinds import ResultKind
+from tests.results.builders import EQUIPMENT, MODEL, STUDY, attributes, four_view_results, image, refused, results_of
 from tests.results.reading import read, readable
 
 PATIENT_AND_STUDY = (
@@ -133,6 +136,46 @@ def test_a_broken_date_is_left_out_rather_than_making_our_object_invalid():
     one = image()
     one.attributes["StudyDate"] = DataElement("StudyDate", "DA", "05.01.2026", validation_mode=0)
     assert not readable(results_of([one])).StudyDate
+
+
+def test_a_title_in_the_sources_writing_is_copied_and_one_that_is_too_long_is_left_out():
+    for description, written in (("Röntgen Brust " * 4, "Röntgen Brust " * 4), ("x" * 65, None), ("a\tb", None)):
+        one = image()
+        one.attributes["StudyDescription"] = DataElement("StudyDescription", "LO", description, validation_mode=0)
+        (result, *_) = results_of([one], kinds=frozenset({ResultKind.READABLE_REPORT}))
+        assert read(result).get("StudyDescription") == (written and written.strip())
+
+
+def test_a_sequence_of_the_source_is_copied_only_if_its_texts_need_no_character_set():
+    for number, copied in (("OTHER-1", True), ("Ä-1", False)):
+        item = Dataset()
+        item.PatientID, item.TypeOfPatientID = number, "TEXT"
+        ds = readable(
+            results_of([image(OtherPatientIDsSequence=[item])], kinds=frozenset({ResultKind.READABLE_REPORT}))
+        )
+        assert ("OtherPatientIDsSequence" in ds) is copied
+
+
+def test_a_mammograph_with_a_foreign_name_is_named_in_ascii():
+    ds = readable(results_of([image(Manufacturer="Gerät\\Bau", SoftwareVersions=["1.0", "ß"])]))
+    acquisition, _ = ds.ContributingEquipmentSequence
+    assert (acquisition.Manufacturer, list(acquisition.SoftwareVersions)) == ("Ger?t", ["1.0", "?"])
+
+
+@pytest.mark.parametrize("uid", ["2.25." + "1" * 70, "2.25.01", "2.25.1 a", "1.2.ü"])
+def test_a_reference_that_is_no_uid_is_never_written(uid):
+    # Such an object gets no header when it is received, so none of an exam has one.
+    one = image()
+    odd = replace(one, header=replace(one.header, sop_instance_uid=uid))
+    with pytest.raises(ResultError, match=r"VR|UID|read"):
+        results_of([odd])
+
+
+def test_a_received_object_without_valid_uids_has_no_header():
+    ds = attributes()
+    ds["SeriesInstanceUID"] = DataElement("SeriesInstanceUID", "UI", "2.25." + "1" * 70, validation_mode=0)
+    with pytest.raises(HeaderError):
+        read_header(ds)
 
 
 def test_an_overlong_patient_id_is_kept_as_another_identity_would_be_worse():

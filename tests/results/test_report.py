@@ -43,6 +43,11 @@ from tests.results.reading import (
     whole_text,
 )
 
+READABLE, NEWER, OLDER = (
+    ResultKind.READABLE_REPORT,
+    ResultKind.MEASUREMENT_REPORT,
+    ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE,
+)
 PIECES = mask_of((5, 5, 12, 12), (40, 40, 60, 60), (80, 10, 100, 30))
 
 
@@ -264,7 +269,10 @@ def test_a_later_version_names_its_predecessors():
     earlier = ObjectReference(Comprehensive3DSRStorage, "2.25.5", "2.25.6", STUDY)
     ds = report_of(
         version=2,
-        predecessor=(EarlierDocument(ResultKind.MEASUREMENT_REPORT, earlier),),
+        predecessor=(
+            EarlierDocument(NEWER, earlier),
+            EarlierDocument(READABLE, replace(earlier, sop_instance_uid="2.25.7")),
+        ),
         change="The view L MLO came later.",
     )
     (item,) = ds.PredecessorDocumentsSequence
@@ -272,6 +280,37 @@ def test_a_later_version_names_its_predecessors():
     assert item.ReferencedSeriesSequence[0].SeriesInstanceUID == "2.25.6"
     assert item.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "2.25.5"
     assert ds.SeriesDescription.endswith(" v2")
+
+
+def predecessors(kinds, built):
+    """Kind of each built report -> UIDs of the documents of the version before that it names."""
+    uids = {kind: f"2.25.5{number}" for number, kind in enumerate(kinds)}
+    earlier = tuple(
+        EarlierDocument(kind, ObjectReference(Comprehensive3DSRStorage, uid, f"{uid}.1", STUDY))
+        for kind, uid in uids.items()
+    )
+    results = results_of(version=2, predecessor=earlier, change="L MLO came later.", kinds=frozenset(built))
+    named = {}
+    for result in results:
+        studies = read(result).get("PredecessorDocumentsSequence") or ()
+        instances = [i for s in studies for e in s.ReferencedSeriesSequence for i in e.ReferencedSOPSequence]
+        named[result.kind] = [str(item.ReferencedSOPInstanceUID) for item in instances]
+    return uids, named
+
+
+def test_a_report_replaces_the_report_of_its_own_kind():
+    uids, named = predecessors([NEWER, OLDER, READABLE], [READABLE, NEWER, OLDER])
+    assert named == {kind: [uid] for kind, uid in uids.items()}
+
+
+def test_a_report_that_the_version_before_had_not_replaces_its_readable_report():
+    uids, named = predecessors([READABLE], [READABLE, NEWER])
+    assert named == {READABLE: [uids[READABLE]], NEWER: [uids[READABLE]]}
+
+
+def test_a_report_replaces_nothing_where_the_version_before_had_none():
+    _, named = predecessors([], [READABLE, NEWER])
+    assert named == {READABLE: [], NEWER: []}
 
 
 @pytest.mark.parametrize(
