@@ -39,6 +39,6 @@ def answer_again(decider: Decider, exam_id: int) -> ExamAnswer:
             )
     raise InputError(
         "exam_changed",
-        f"exam {exam_id} has changed since its last report: images, marks, the model or the method of analysis are others; "
-        "wait for its new report",
+        f"exam {exam_id} has changed since its last report: images, marks, the model or the method of "
+        "analysis are others; wait for its new report",
     )
