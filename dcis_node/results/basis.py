@@ -12,7 +12,7 @@ from dcis_node.results import codes
 from dcis_node.results.answer import ExamAnswer, SourceImage
 from dcis_node.results.hanging import unused_images
 from dcis_node.results.lesion import Lesion
-from dcis_node.results.tree import code_item, image_item, number_item, with_below
+from dcis_node.results.tree import code_item, image_item, mark_item, number_item, with_below
 
 _FROM = RelationshipTypeValues.INFERRED_FROM
 
@@ -40,8 +40,10 @@ def basis_of_breast(answer: ExamAnswer, breast: BreastDecision) -> list[ContentI
 
 
 def basis_of_view(answer: ExamAnswer, image: SourceImage, lesion: Lesion | None) -> list[ContentItem]:
-    """Give a view's image and its figures."""
+    """Give a view's image, the mark that centred its analysis, and its figures."""
     items: list[ContentItem] = [image_item(codes.SOURCE_OF_MEASUREMENT, image, relationship=_FROM)]
+    if image.mark is not None:
+        items.append(mark_item(image.mark.source, relationship=_FROM))
     names, prediction = codes.of_model(synthetic=answer.model.synthetic), image.prediction
     if prediction is not None and prediction.probability is not None:
         items.append(_percent(names.view, prediction.probability))

@@ -9,12 +9,9 @@ from typing import Any
 
 from highdicom.sr import (
     AlgorithmIdentification,
-    CodedConcept,
-    CompositeContentItem,
     ContentItem,
     ContentSequence,
     FindingSite,
-    ImageContentItem,
     ImageRegion,
     Measurement,
     MeasurementReport,
@@ -25,11 +22,11 @@ from highdicom.sr import (
     TrackingIdentifier,
 )
 from pydicom.sr.coding import Code
-from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, SegmentationStorage
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
 from dcis_node.model.evidence import BreastDecision
 from dcis_node.results import codes, wording
-from dcis_node.results.answer import ExamAnswer, ObjectReference, ResultObject, SourceImage
+from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
 from dcis_node.results.basis import flag_codes, reason_items
 from dcis_node.results.document import sr_document
 from dcis_node.results.hanging import hung, view_labels
@@ -37,7 +34,7 @@ from dcis_node.results.identity import model_line, plain
 from dcis_node.results.kinds import ResultKind
 from dcis_node.results.lesion import Lesion, Outline
 from dcis_node.results.library import image_library
-from dcis_node.results.tree import code_item, container, language, observer, text
+from dcis_node.results.tree import code_item, container, language, mark_item, observer, text
 
 # The same tree in both: it needs no 3D coordinates. Older PACS take only the second SOP class.
 SOP_CLASSES = {
@@ -101,7 +98,7 @@ def _lesion_group(
     content = group[0].ContentSequence
     content.extend(text(codes.COMMENT, sentence) for sentence in _comments(answer, image, lesion, label=label))
     if image.mark is not None:
-        content.append(_given_mark(image.mark.source))
+        content.append(mark_item(image.mark.source, relationship=RelationshipTypeValues.CONTAINS))
     return group
 
 
@@ -224,14 +221,3 @@ def _comments(answer: ExamAnswer, image: SourceImage, lesion: Lesion, *, label: 
         comments.append(wording.given_sentence(image))
     breast = _breast(answer, image)
     return comments + (wording.flag_sentences(breast.flags) if breast else [])
-
-
-def _given_mark(source: ObjectReference) -> ContentItem:
-    """Point at the mark; a SEG is an IMAGE to SR, an SR or a presentation state is a COMPOSITE (PS3.3 C.17.3)."""
-    kind = ImageContentItem if source.sop_class_uid == SegmentationStorage else CompositeContentItem
-    return kind(
-        name=CodedConcept.from_code(codes.GIVEN_MARK),
-        referenced_sop_class_uid=source.sop_class_uid,
-        referenced_sop_instance_uid=source.sop_instance_uid,
-        relationship_type=RelationshipTypeValues.CONTAINS,
-    )

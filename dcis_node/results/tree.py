@@ -21,9 +21,11 @@ from highdicom.sr import (
 )
 from pydicom.sr.codedict import codes as public
 from pydicom.sr.coding import Code
+from pydicom.uid import SegmentationStorage
 
 from dcis_node.mammogram.facts import ImageKind
-from dcis_node.results.answer import ExamAnswer, SourceImage
+from dcis_node.results import codes
+from dcis_node.results.answer import ExamAnswer, ObjectReference, SourceImage
 from dcis_node.results.identity import device_uid, plain
 
 # UT is not limited; viewers show long items badly.
@@ -73,6 +75,17 @@ def image_item(
         name=CodedConcept.from_code(name),
         referenced_sop_class_uid=header.sop_class_uid,
         referenced_sop_instance_uid=header.sop_instance_uid,
+        relationship_type=relationship,
+    )
+
+
+def mark_item(source: ObjectReference, *, relationship: RelationshipTypeValues) -> ContentItem:
+    """Point at a given mark; a SEG is an IMAGE to SR, an SR or a presentation state is a COMPOSITE (PS3.3 C.17.3)."""
+    kind = ImageContentItem if source.sop_class_uid == SegmentationStorage else CompositeContentItem
+    return kind(
+        name=CodedConcept.from_code(codes.GIVEN_MARK),
+        referenced_sop_class_uid=source.sop_class_uid,
+        referenced_sop_instance_uid=source.sop_instance_uid,
         relationship_type=relationship,
     )
 

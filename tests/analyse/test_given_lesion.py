@@ -70,6 +70,8 @@ def test_a_mark_of_each_kind_centres_the_analysis_and_is_pointed_at(node: Node, 
     pointers = [item for item in content(found["measurement_report"]) if named(item) == "GIVENMARK"]
     assert [str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for item in pointers] == ["1.2.3.7"]
     assert [item.ValueType for item in pointers] == ["IMAGE" if kind == "seg" else "COMPOSITE"]
+    in_words = [item for item in content(found["readable_report"]) if named(item) == "GIVENMARK"]
+    assert [str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for item in in_words] == ["1.2.3.7"]
     comments = [str(item.TextValue) for item in content(found["measurement_report"]) if named(item) == "121106"]
     sentence = f"The analysis was centred on a given mark: {words} of this exam."
     assert sentence in comments
