@@ -23,6 +23,8 @@ def check_document(ds: Dataset, answer: ExamAnswer) -> None:
     demand(evidence == received, "the evidence of a report is not the exam")
     demand((ds.VerificationFlag, ds.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY"), "a report claims a reader")
     demand(ds.CompletionFlag == "COMPLETE", "a report does not say that it is whole")
+    follows = bool(ds.get("PredecessorDocumentsSequence"))
+    demand(follows == bool(answer.predecessor), "a report does not name what it follows")
     for item in content(ds):
         # An item that points at another by reference has no value type of its own.
         full = item.get("ValueType") != "CONTAINER" or bool(item.get("ContentSequence"))

@@ -7,6 +7,8 @@ from dcis_node.results.check.reading import demand
 from dcis_node.results.hanging import hung
 from dcis_node.results.kinds import SOP_CLASS_UIDS
 
+_PATIENT = ("PatientID", "PatientName", "PatientBirthDate")
+
 
 def check_identity(ds: Dataset, result: ResultObject, answer: ExamAnswer) -> None:
     """Hold an object to what is said of it, and to the exam it belongs to."""
@@ -26,6 +28,15 @@ def check_identity(ds: Dataset, result: ResultObject, answer: ExamAnswer) -> Non
     demand(result.sop_instance_uid not in known, "a result has the UID of a received object")
     source = next((i for i in hung(answer) if i.header.study_instance_uid == ds.StudyInstanceUID), None)
     demand(source is not None, "a result lies in no study of the exam")
-    patients = {str(i.attributes.get("PatientID", "")).strip() for i in hung(answer)}
-    demand(str(ds.PatientID or "").strip() in patients, "a result names another patient")
+    for keyword in _PATIENT:
+        patients = {_core(i.attributes.get(keyword)) for i in hung(answer)}
+        # A date that breaks its VR is left out rather than copied.
+        there = _core(ds.get(keyword))
+        same = there in patients or (keyword == "PatientBirthDate" and not there)
+        demand(same, "a result names another patient")
     demand(str(ds.SeriesDescription).startswith("RUO"), "a result does not say what it is for")
+
+
+def _core(value: object) -> str:
+    """Give what of a value survives every character set: letters and digits of ASCII."""
+    return "".join(c for c in str(value or "") if c.isascii() and c.isalnum())

@@ -51,7 +51,7 @@ def number(item: Dataset) -> float:
 
 def spoken(item: Dataset) -> list[str]:
     """Give all texts below a content item, line breaks undone."""
-    return [" ".join(str(child.TextValue).split()) for child in content(item) if child.ValueType == "TEXT"]
+    return [" ".join(str(child.TextValue).split()) for child in content(item) if child.get("ValueType") == "TEXT"]
 
 
 def demand_in_order(item: Dataset, wanted: Iterable[tuple[str, str, str]], what: str) -> None:
@@ -67,7 +67,7 @@ def demand_in_order(item: Dataset, wanted: Iterable[tuple[str, str, str]], what:
     rest = iter(item.get("ContentSequence") or ())
     for value, relationship, value_type in wanted:
         sought = (value, relationship, value_type)
-        there = any((code(c), str(c.RelationshipType), str(c.ValueType)) == sought for c in rest)
+        there = any((code(c), c.get("RelationshipType"), c.get("ValueType")) == sought for c in rest)
         demand(there, f"{what} lacks {value_type} {value}, or has it out of place")
 
 
