@@ -80,12 +80,21 @@ def _set_references(ds: Dataset, answer: ExamAnswer, kind: ResultKind) -> None:
 
 
 def _predecessors(answer: ExamAnswer, kind: ResultKind) -> list[ObjectReference]:
-    """Give the report of the same kind of the version before; where it had none, its readable report, as all have."""
+    """Give the report of the same kind of the version before; where it had none, its readable report, as all have.
+
+    A measurement report of the version before has no successor where nothing is outlined any more: then the readable
+    report names it, too, so that its outlines do not stand as the last word.
+    """
     for wanted in (kind, ResultKind.READABLE_REPORT):
         found = [document.reference for document in answer.predecessor if document.kind is wanted]
         if found:
-            return found
+            return found + (_without_successor(answer) if kind is ResultKind.READABLE_REPORT else [])
     return []
+
+
+def _without_successor(answer: ExamAnswer) -> list[ObjectReference]:
+    outlines = {ResultKind.MEASUREMENT_REPORT, ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE}
+    return [] if answer.outlined else [d.reference for d in answer.predecessor if d.kind in outlines]
 
 
 def _grouped(references: list[ObjectReference]) -> list[Dataset]:

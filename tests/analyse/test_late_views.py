@@ -101,6 +101,18 @@ class TestOldVersions:
         (new,) = (r for r in of_version(node, 2) if r.kind == "measurement_report")
         assert predecessors(read(node, new)) == {old.sop_instance_uid}
 
+    def test_where_nothing_is_outlined_any_more_the_readable_report_follows_the_outlines_too(self, node: Node):
+        node.report(mammogram(1, AcquisitionTime="101200"))
+        node.ensemble.probability = None
+        node.report(mammogram(9, AcquisitionTime="104200"))
+        old = {r.sop_instance_uid for r in of_version(node, 1) if r.modality == "SR"}
+        (new,) = (r for r in of_version(node, 2) if r.modality == "SR")
+        assert len(old) == 2
+        assert predecessors(read(node, new)) == old
+        assert "patient and right breast 75.0 % (at or above the threshold) before, no calcifications found now." in (
+            readable_text(node, 2)
+        )
+
 
 class TestCorrectedView:
     def test_a_view_taken_again_replaces_the_earlier_one_and_is_said(self, node: Node):
