@@ -129,9 +129,9 @@ def _region(answer: ExamAnswer, image: SourceImage, outline: Outline) -> dict[st
     }
 
 
-def _number(name: Code, value: float, unit: Code, *, digits: int = 2) -> Measurement:
-    # A plain float, as highdicom refuses numpy's float32; rounded, as DS has 16 characters. A count stays whole.
-    return Measurement(name=name, value=value if isinstance(value, int) else round(float(value), digits), unit=unit)
+def _number(name: Code, value: float, unit: Code) -> Measurement:
+    # A plain float, as highdicom refuses numpy's float32; rounded, as DS has 16 characters.
+    return Measurement(name=name, value=round(float(value), 2), unit=unit)
 
 
 def _probabilities(answer: ExamAnswer, image: SourceImage) -> list[Measurement]:

@@ -52,14 +52,10 @@ def code_item(name: Code, value: Code, *, relationship: RelationshipTypeValues) 
 def number_item(
     name: Code, value: float, unit: Code, *, relationship: RelationshipTypeValues, digits: int = 6
 ) -> NumContentItem:
-    """Give a NUM item.
-
-    A count stays whole; another number is rounded, as DS has 16 characters, and made a plain float, as highdicom
-    refuses numpy's.
-    """
+    """Give a NUM item; rounded, as DS has 16 characters, and a plain float, as highdicom refuses numpy's float32."""
     return NumContentItem(
         name=CodedConcept.from_code(name),
-        value=value if isinstance(value, int) else round(float(value), digits),
+        value=round(float(value), digits),
         unit=CodedConcept.from_code(unit),
         relationship_type=relationship,
     )
