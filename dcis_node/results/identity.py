@@ -165,7 +165,8 @@ def _copied(source: Dataset, keyword: str) -> DataElement | RawDataElement | Non
     value = stated(source, keyword)
     if value is None or not (keyword in _AS_STATED or keeps_its_vr(source, keyword)):
         return None
-    return as_element(keyword, value)
+    # An empty character set says what none says, and is not valid (type 1C).
+    return as_element(keyword, value) if keyword != "SpecificCharacterSet" or value.strip(b" \0") else None
 
 
 def _sex(source: Dataset) -> str:
