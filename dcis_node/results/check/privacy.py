@@ -15,7 +15,7 @@ from itertools import permutations
 from pydicom import DataElement, Dataset
 
 from dcis_node.results.answer import ExamAnswer
-from dcis_node.results.check.reading import demand, within
+from dcis_node.results.check.reading import demand, stored, within
 from dcis_node.results.hanging import hung
 from dcis_node.results.identity import COPIED, fits_vr, made_at
 
@@ -123,7 +123,7 @@ def check_privacy(ds: Dataset, telling: Telling) -> None:
     """
     for element in ds.file_meta:
         demand(element.keyword in _META, f"{element.tag}: the file meta information holds what is not of ours")
-    for top in ds:
+    for top in stored(ds):
         keyword = top.keyword
         if keyword in COPIED:
             continue

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from dcis_node.results.answer import ExamAnswer, ObjectReference, ResultObject
-from dcis_node.results.check.reading import demand
+from dcis_node.results.check.reading import demand, stored
 from dcis_node.results.hanging import evidence_of
 
 
@@ -77,14 +77,14 @@ def check_references(ds: Dataset, known: Mapping[str, ObjectReference]) -> None:
 
 
 def _below(ds: Dataset, *, series: str, study: str) -> Iterator[Reference]:
-    for element in ds:
+    for element in stored(ds):
         if element.VR != "SQ":
             continue
         for item in element.value:
             here_series = str(item.get("SeriesInstanceUID", series))
             here_study = str(item.get("StudyInstanceUID", study))
             named = str(item.get("ReferencedSOPClassUID", "")), str(item.get("ReferencedSOPInstanceUID", ""))
-            if any(named) or "SeriesInstanceUID" in item or "StudyInstanceUID" in item:
+            if any(named) or here_series != series or here_study != study:
                 yield Reference(*named, here_series, here_study)
             yield from _below(item, series=here_series, study=here_study)
 

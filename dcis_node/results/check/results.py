@@ -121,8 +121,7 @@ def _read(result: ResultObject) -> Dataset:
     demand(result.data[:128] == bytes(128), "the preamble is not empty")
     try:
         ds = dcmread(io.BytesIO(result.data))
-        for _ in elements(ds):  # reads every element in depth
-            pass
+        elements(ds)  # reads every one, in depth
     except (InvalidDicomError, ValueError, KeyError, NotImplementedError, EOFError) as error:
         raise ResultError("a result does not read back") from error
     return ds

@@ -22,7 +22,8 @@ def check_segmentation(ds: Dataset, answer: ExamAnswer) -> str:
     series = ds.ReferencedSeriesSequence[0].SeriesInstanceUID
     demand(str(series) == image.header.series_instance_uid, "a segmentation names another series")
     demand((ds.Rows, ds.Columns) == (image.header.rows, image.header.columns), "a segmentation has another size")
-    bits = np.unpackbits(np.frombuffer(ds.PixelData, dtype=np.uint8), bitorder="little")
-    stored = bits[: ds.Rows * ds.Columns].reshape(ds.Rows, ds.Columns)
-    demand(np.array_equal(stored.astype(bool), image.prediction.mask), "a segmentation holds another mask")
+    # PS3.5 8.1.1: the first pixel is the lowest bit of the first byte.
+    packed = np.packbits(image.prediction.mask, bitorder="little").tobytes()
+    same = bytes(ds.PixelData[: len(packed)]) == packed
+    demand(same, "a segmentation holds another mask")
     return uid
