@@ -144,7 +144,8 @@ def view_sentence(image: SourceImage, lesion: Lesion | None, *, label: str) -> s
     sentences = []
     if prediction.probability is not None:
         folds = prediction.fold_probabilities
-        spread = f" (its {len(folds)} networks: {percent(min(folds))} to {percent(max(folds))})" if folds else ""
+        several = len(folds) > 1
+        spread = f" (its {len(folds)} networks: {percent(min(folds))} to {percent(max(folds))})" if several else ""
         sentences.append(f"{label}: probability {percent(prediction.probability)}{spread}.")
     else:
         sentences.append(f"{label}: no probability.")

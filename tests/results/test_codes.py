@@ -1,5 +1,7 @@
+import re
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 from pydicom.sr.codedict import codes as public
 from pydicom.sr.coding import Code
@@ -62,3 +64,14 @@ def test_the_public_codes_are_those_of_the_standards_dictionaries():
 def _dictionary():
     for scheme in (public.DCM, public.SCT, public.LN):
         yield from (getattr(scheme, keyword) for keyword in scheme.dir())
+
+
+MANUAL = Path(__file__).parents[2] / "docs" / "results.md"
+
+
+def test_every_code_stands_in_the_manual():
+    manual = MANUAL.read_text()
+    missing = {
+        code.value for code in all_codes() if not re.search(rf"(?<![\w-]){re.escape(code.value)}(?![\w-])", manual)
+    }
+    assert not missing
