@@ -69,3 +69,16 @@ def viewer(viewer_url, browser, pictures):
     page = browser.new_page(viewport=WINDOW)
     yield Viewer(page, viewer_url, pictures)
     page.close()
+
+
+@pytest.fixture(scope="session")
+def figures(pictures):
+    """Keep what was measured, line by line."""
+    file = pictures / "figures.txt"
+    file.unlink(missing_ok=True)
+
+    def note(*values):
+        with file.open("a") as out:
+            print(*values, sep="  ", file=out)
+
+    return note

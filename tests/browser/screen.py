@@ -164,3 +164,24 @@ def _peak(scores: NDArray[np.float64], at: int) -> float:
         return 0.0
     before, best, after = scores[at - 1 : at + 2]
     return float(0.5 * (before - after) / (before - 2 * best + after))
+
+
+def glyph_height(written: Region, box: list[float]) -> int:
+    """Give the height of the letters of a line of text (left, top, right, bottom), in screen pixels."""
+    left, top, right, bottom = (round(value) for value in box)
+    rows = np.flatnonzero(written[max(top, 0) : bottom, max(left, 0) : right].any(axis=1))
+    return int(rows[-1] - rows[0] + 1) if len(rows) else 0
+
+
+def contrast(ground: NDArray[np.uint8], box: list[float], colour: tuple[int, int, int]) -> float:
+    """Give the contrast ratio of a colour to the middle grey of what lies below a line of text (WCAG 2.1)."""
+    left, top, right, bottom = (round(value) for value in box)
+    below = np.median(ground[max(top, 0) : bottom, max(left, 0) : right].reshape(-1, 3), axis=0)
+    lighter, darker = sorted((_luminance(np.array(colour)), _luminance(below)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: NDArray[np.float64]) -> float:
+    share = np.asarray(colour) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))

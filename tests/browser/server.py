@@ -12,7 +12,10 @@ from types import MappingProxyType
 
 # What goes to Orthanc; everything else is the viewer.
 DICOMWEB = ("/dicom-web/", "/wado")
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host"})
+# What belongs to one connection (RFC 9110, 7.6.1); compression is left out so that lengths are those of the content.
+_NOT_FORWARDED = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "accept-encoding"}
+)
 _TYPES = MappingProxyType({".wasm": "application/wasm", ".js": "text/javascript", ".mjs": "text/javascript"})
 
 # Plain OHIF: one DICOMweb source, no dialogs, no list of what a hospital may have beside.
@@ -63,7 +66,8 @@ def viewer_server(dist: Path, *, orthanc_port: int) -> Iterator[str]:
     Nothing on the way is changed, so the images have to be such as OHIF 3.13 shows: it takes the first character of
     VOI LUT Function (0028,1056) and fails on it ("Invalid VOI LUT function"), so they carry none.
     """
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(dist.resolve(), orthanc_port))
+    site = {"dist": dist.resolve(), "orthanc_port": orthanc_port}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Site", (_Handler,), site))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="viewer server")
     thread.start()
@@ -75,59 +79,56 @@ def viewer_server(dist: Path, *, orthanc_port: int) -> Iterator[str]:
         server.server_close()
 
 
-def _handler(dist: Path, orthanc_port: int) -> type[BaseHTTPRequestHandler]:
-    configuration = f"window.config = {json.dumps(dict(CONFIGURATION))};".encode()
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one request; where it serves from stands in the subclass."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.1"
+    dist: Path
+    orthanc_port: int
 
-        def do_GET(self):
-            path = self.path.partition("?")[0]
-            if path.startswith(DICOMWEB):
-                self._forward()
-            elif path == "/app-config.js":
-                self._answer(200, "text/javascript", configuration)
-            else:
-                self._page(path)
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path.startswith(DICOMWEB):
+            self._forward()
+        elif path == "/app-config.js":
+            self._answer(200, "text/javascript", f"window.config = {json.dumps(dict(CONFIGURATION))};".encode())
+        else:
+            self._page(path)
 
-        do_POST = do_GET
+    def do_POST(self) -> None:
+        self._forward()
 
-        def log_message(self, *args):
-            """Say nothing: the browser reports what failed."""
+    def log_message(self, *args: object) -> None:
+        """Say nothing: the browser reports what failed."""
 
-        def _page(self, path):
-            file = (dist / path.lstrip("/")).resolve()
-            if not file.is_relative_to(dist):
-                return self._answer(404, "text/plain", b"")
-            if not file.is_file():
-                if file.suffix:
-                    return self._answer(404, "text/plain", b"")
-                file = dist / "index.html"  # the page's own paths, such as /viewer
-            kind = _TYPES.get(file.suffix) or mimetypes.guess_type(file)[0] or "application/octet-stream"
-            return self._answer(200, kind, file.read_bytes())
+    def _page(self, path: str) -> None:
+        file = (self.dist / path.lstrip("/")).resolve()
+        if not file.suffix:
+            file = self.dist / "index.html"  # the page's own paths, such as /viewer
+        if not (file.is_relative_to(self.dist) and file.is_file()):
+            return self._answer(404, "text/plain", b"")
+        kind = _TYPES.get(file.suffix) or mimetypes.guess_type(file)[0] or "application/octet-stream"
+        return self._answer(200, kind, file.read_bytes())
 
-        def _forward(self):
-            length = int(self.headers.get("Content-Length") or 0)
-            body = self.rfile.read(length) if length else None
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP_BY_HOP | {"accept-encoding"}}
-            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", orthanc_port, timeout=60)) as connection:
-                connection.request(self.command, self.path, body, headers)
-                response = connection.getresponse()
-                data = response.read()
-            kind = response.getheader("Content-Type") or "application/octet-stream"
-            self._answer(response.status, kind, data)
+    def _forward(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else None
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_FORWARDED}
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.orthanc_port, timeout=60)) as connection:
+            connection.request(self.command, self.path, body, headers)
+            response = connection.getresponse()
+            data = response.read()
+        self._answer(response.status, response.getheader("Content-Type") or "application/octet-stream", data)
 
-        def _answer(self, status, kind, data):
-            # A browser that has left its page hangs up; that is no fault.
-            with contextlib.suppress(ConnectionError):
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(data)))
-                # OHIF shares memory with its workers, which browsers allow only so.
-                self.send_header("Cross-Origin-Opener-Policy", "same-origin")
-                self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
-                self.send_header("Cross-Origin-Resource-Policy", "same-origin")
-                self.end_headers()
-                self.wfile.write(data)
-
-    return Handler
+    def _answer(self, status: int, kind: str, data: bytes) -> None:
+        # A browser that has left its page hangs up; that is no fault.
+        with contextlib.suppress(ConnectionError):
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(data)))
+            # OHIF shares memory with its workers, which browsers allow only so.
+            self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+            self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+            self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+            self.end_headers()
+            self.wfile.write(data)

@@ -1,4 +1,4 @@
-"""OHIF as a person uses it: open a study, double-click a series, and wait until the viewer's own state says it is shown."""
+"""OHIF as a person uses it: open a study, double-click a series, wait until the viewer's own state says it is shown."""
 
 import json
 import re
@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Locator, Page, TimeoutError as PlaywrightTimeout
+from playwright.sync_api import Locator, Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.screen import Placement
 
 # OHIF on a busy machine may draw nothing without an error; then a person opens the series again.
 ATTEMPTS = 3
-OPEN_MS = 25_000
-STUDY_MS = 90_000
+OPEN_MS = 20_000
+STUDY_MS = 60_000
 THUMBNAILS = '[data-cy="study-browser-thumbnail"], [data-cy="study-browser-thumbnail-no-image"]'
 
 # Small functions in the page that read the viewer's state.
@@ -54,7 +55,29 @@ READY_SR = """text => seen.isShown(text) && seen.isDrawn() && seen.named(text).i
   && !!seen.viewport().element.querySelector('svg.svg-layer text')"""
 READY_IMAGE = "text => seen.isShown(text) && seen.isDrawn()"
 READY_TEXT = "text => seen.isShown(text) && /Diagnostic imaging report/.test(document.body.innerText)"
+# After the "Yes" the image itself is shown, with the overlay.
+READY_HYDRATED = """text => seen.isShown(text) && seen.isDrawn() && seen.viewport().getActors().length > 1
+  && services.segmentationService.getSegmentationRepresentations(seen.viewport().id).some(r => r.visible)"""
 
+# Pictures without parts of the drawing over the image.
+_STYLE = """
+body.without-lines svg.svg-layer polyline { visibility: hidden; }
+body.without-texts svg.svg-layer g, body.without-texts svg.svg-layer line { visibility: hidden; }
+"""
+
+_ANNOTATIONS = """() => {
+  const indices = (imageId, points) => points.map(p => cornerstone.utilities.worldToImageCoords(imageId, p));
+  return cornerstoneTools.annotation.state.getAllAnnotations().filter(a => a.metadata.toolName === 'DICOMSRDisplay')
+    .map(a => ({ uid: a.annotationUID, image: a.metadata.referencedImageId, labels: a.data.labels,
+                 points: a.data.renderableData.POLYLINE.map(p => indices(a.metadata.referencedImageId, p))[0] }));
+}"""
+_TEXTS = """() => {
+  const canvas = seen.viewport().canvas.getBoundingClientRect();
+  return [...seen.viewport().element.querySelectorAll('svg.svg-layer tspan')].map(t => {
+    const r = t.getBoundingClientRect();
+    return { text: t.textContent, box: [r.left - canvas.x, r.top - canvas.y, r.right - canvas.x, r.bottom - canvas.y] };
+  });
+}"""
 _PLACEMENT = """() => {
   const v = seen.viewport(), image = v.getImageData().imageData, r = v.canvas.getBoundingClientRect();
   const at = (i, j) => v.worldToCanvas(image.indexToWorld([i, j, 0]));
@@ -83,9 +106,15 @@ class Viewer:
     study_uid: str = ""
 
     def __post_init__(self) -> None:
+        # The tour of a first visit would cover the page.
+        self.page.add_init_script("localStorage.setItem('shownTours', '[\"basicViewerTour\"]')")
         self.page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
         self.page.on(
             "console", lambda line: self.faults.append(f"console: {line.text}") if line.type == "error" else None
+        )
+        self.page.on(
+            "response",
+            lambda answer: self.faults.append(f"HTTP {answer.status}: {answer.url}") if answer.status >= 400 else None,
         )
         self.page.on(
             "request",
@@ -103,12 +132,13 @@ class Viewer:
         self.study_uid = study_uid
         self.faults.clear()
         self.page.goto(f"{self.base}/viewer?StudyInstanceUIDs={study_uid}")
-        self.page.locator(THUMBNAILS).first.wait_for(timeout=STUDY_MS)
+        try:
+            self.page.locator(THUMBNAILS).first.wait_for(timeout=STUDY_MS)
+        except PlaywrightTimeout:
+            self.screenshot("no list of series")
+            pytest.fail(f"no series listed within {STUDY_MS / 1000:g} s: {self.faults}; screenshots: {self.pictures}")
         self.page.evaluate(_HELPERS)
-        tour = self.page.get_by_text("Skip all")
-        # The tour of a first visit; without it the next click would fall on it.
-        tour.or_(self.page.locator("body.toured")).first.wait_for(timeout=STUDY_MS)
-        tour.first.click()
+        self.page.add_style_tag(content=_STYLE)
 
     def series(self) -> list[dict[str, Any]]:
         """Give modality, description and whether OHIF says it cannot show it, of every series."""
@@ -125,21 +155,50 @@ class Viewer:
     def open_series(self, description: str, ready: str) -> None:
         """Double-click a series until `ready` holds of the viewer's state."""
         for _ in range(ATTEMPTS):
-            thumbnail = self.thumbnail(description)
-            thumbnail.scroll_into_view_if_needed(timeout=OPEN_MS)
-            thumbnail.dblclick(timeout=OPEN_MS)
-            try:
-                self.page.wait_for_function(ready, arg=description, timeout=OPEN_MS, polling=100)
-            except PlaywrightTimeout:
-                continue
-            return
+            self.double_click(description)
+            if self.becomes(ready, description):
+                return
+            # Shown, but not drawn: something else, then this one anew.
+            self.page.locator(THUMBNAILS).first.dblclick(timeout=OPEN_MS)
+            self.becomes("() => seen.isDrawn()", None)
         self.screenshot(f"not opened {description}")
         pytest.fail(f"{description} was not shown in {ATTEMPTS} attempts.\n{self.report()}")
+
+    def double_click(self, description: str) -> None:
+        """Double-click a series in the list."""
+        thumbnail = self.thumbnail(description)
+        thumbnail.scroll_into_view_if_needed(timeout=OPEN_MS)
+        thumbnail.dblclick(timeout=OPEN_MS)
+
+    def becomes(self, condition: str, argument: str | None, *, milliseconds: int = OPEN_MS) -> bool:
+        """Wait for a condition of the viewer's state; False if it does not come."""
+        try:
+            self.page.wait_for_function(condition, arg=argument, timeout=milliseconds, polling=100)
+        except PlaywrightTimeout:
+            return False
+        return True
+
+    def annotations(self) -> list[dict[str, Any]]:
+        """Give the outlines of reports that the viewer holds: UID, image, labels, points (column, row)."""
+        return self.page.evaluate(_ANNOTATIONS)
+
+    def texts(self) -> list[dict[str, Any]]:
+        """Give the lines of text over the image, with their boxes (left, top, right, bottom) on the canvas."""
+        return self.page.evaluate(_TEXTS)
+
+    def leave_out(self, *parts: str) -> None:
+        """Hide `lines` or `texts` of the drawing over the image; without a name, show all again."""
+        self.page.evaluate(
+            "parts => ['lines', 'texts'].forEach("
+            "part => document.body.classList.toggle(`without-${part}`, parts.includes(part)))",
+            list(parts),
+        )
 
     def report(self) -> str:
         """Say what the viewer shows and what it complained of."""
         state = self.page.evaluate(
-            "() => ({ shown: seen.shown().map(u => services.displaySetService.getDisplaySetByUID(u)?.SeriesDescription),"
+            "() => ({ shown: seen.displaySets().filter(d => seen.shown().includes(d.displaySetInstanceUID))"
+            ".map(d => d.SeriesDescription),"
             " status: seen.viewport()?.viewportStatus, image: seen.viewport()?.getCurrentImageId?.(),"
             " actors: seen.viewport()?.getActors?.().length })"
         )
