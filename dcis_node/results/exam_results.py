@@ -14,7 +14,7 @@ from dcis_node.results.lesion import Lesion, lesion_of
 from dcis_node.results.presentation import build_presentation
 from dcis_node.results.readable import build_readable
 from dcis_node.results.readable_header import with_readable_headers
-from dcis_node.results.report import SOP_CLASSES, build_report
+from dcis_node.results.report import build_reports
 from dcis_node.results.segmentation import build_segmentation
 from dcis_node.results.summary import build_summary
 
@@ -56,9 +56,8 @@ def _whole_exam(
 ) -> Iterator[ResultObject]:
     if ResultKind.READABLE_REPORT in kinds:
         yield build_readable(answer, lesions)
-    for kind in SOP_CLASSES:
-        if kind in kinds and lesions:
-            yield build_report(answer, lesions, kind=kind)
+    if lesions:
+        yield from build_reports(answer, lesions, kinds=kinds)
     cad_report = build_cad_report(answer, lesions) if ResultKind.CAD_REPORT in kinds else None
     if cad_report is not None:
         yield cad_report

@@ -5,6 +5,7 @@ first five numbers are drawn. So every group is a TID 1410 group with a closed P
 order in which they should be read.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from highdicom.sr import (
@@ -21,6 +22,7 @@ from highdicom.sr import (
     SourceImageForRegion,
     TrackingIdentifier,
 )
+from pydicom import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
@@ -43,16 +45,28 @@ SOP_CLASSES = {
 }
 
 
-def build_report(answer: ExamAnswer, lesions: dict[str, Lesion], *, kind: ResultKind) -> ResultObject:
-    """Build the measurement report of an exam in which at least one view has an outline.
+def build_reports(
+    answer: ExamAnswer, lesions: dict[str, Lesion], *, kinds: Collection[ResultKind]
+) -> list[ResultObject]:
+    """Build the measurement reports of an exam in which at least one view has an outline.
 
     Parameters
     ----------
     lesions
         Of each image (by SOP Instance UID) where something was outlined.
-    kind
-        A key of `SOP_CLASSES`.
+    kinds
+        Those among the keys of `SOP_CLASSES` are made; others are for other builders.
     """
+    wanted = [kind for kind in SOP_CLASSES if kind in kinds]
+    tree = _tree(answer, lesions) if wanted else Dataset()
+    return [
+        sr_document(answer, tree, sop_class_uid=SOP_CLASSES[kind], kind=kind, description="DCIS outlines and figures")
+        for kind in wanted
+    ]
+
+
+def _tree(answer: ExamAnswer, lesions: dict[str, Lesion]) -> Dataset:
+    """Make the root CONTAINER of TID 1500."""
     labels = view_labels(answer)
     groups = []
     for image in hung(answer):
@@ -68,20 +82,14 @@ def build_report(answer: ExamAnswer, lesions: dict[str, Lesion], *, kind: Result
         title=codes.MEASUREMENT_TITLE,
         language_of_content_item_and_descendants=language(),
     )
-    root = report[0]
+    root: Dataset = report[0]
     items = list(root.ContentSequence)
     # The library stands before the measurements, what holds for the whole exam behind them (TID 1500 rows 5, 6 and 12).
     # OHIF shows the evaluations nowhere; in a measurement group without a region they would blank the report.
     root.ContentSequence = ContentSequence(
         [*items[:-1], image_library(answer), items[-1], container(codes.QUALITATIVE, _exam_evaluations(answer))]
     )
-    return sr_document(
-        answer,
-        root,
-        sop_class_uid=SOP_CLASSES[kind],
-        kind=kind,
-        description="DCIS outlines and figures",
-    )
+    return root
 
 
 def _lesion_group(
