@@ -67,9 +67,9 @@ def changed(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Region:
 
 
 def coloured(picture: NDArray[np.uint8], colour: str) -> Region:
-    """Give the pixels that are `green` or `cyan`: more of that than of the rest."""
+    """Give the pixels of a colour: `segment` is the cyan of a segmentation, `drawing` green or yellow."""
     red, green, blue = np.moveaxis(picture.astype(np.int16), -1, 0)
-    return (green - np.maximum(red, blue) > 40) if colour == "green" else (np.minimum(green, blue) - red > 25)
+    return (green - blue > 40) if colour == "drawing" else (np.minimum(green, blue) - red > 25)
 
 
 def is_blank(picture: NDArray[np.uint8]) -> bool:
