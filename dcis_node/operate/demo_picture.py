@@ -14,7 +14,7 @@ from dcis_node.mammogram.display import brightest, choose, transforms
 from dcis_node.mammogram.pixels import stored_pixels
 from dcis_node.operate.stand_in import Arrived
 from dcis_node.operate.tables import percent
-from dcis_node.results.picture import HungView, hang
+from dcis_node.results.drawing.picture import HungView, hang
 from storage.files import FileStore
 
 

@@ -5,17 +5,17 @@ from collections.abc import Collection, Iterator
 from pydicom.config import disable_value_validation
 
 from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
-from dcis_node.results.cad_report import build_cad_report
 from dcis_node.results.check.answer import check_answer
 from dcis_node.results.check.results import check_results
 from dcis_node.results.hanging import hung, view_labels
 from dcis_node.results.kinds import EVERY_KIND, SERIES_NUMBERS, ResultKind
 from dcis_node.results.lesion import Lesion, lesion_of
 from dcis_node.results.presentation import build_presentation
-from dcis_node.results.readable import build_readable
 from dcis_node.results.readable_header import with_readable_headers
-from dcis_node.results.report import build_reports
 from dcis_node.results.segmentation import build_segmentation
+from dcis_node.results.sr.cad_report import build_cad_report
+from dcis_node.results.sr.readable import build_readable
+from dcis_node.results.sr.report import build_reports
 from dcis_node.results.summary import build_summary
 
 

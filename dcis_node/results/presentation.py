@@ -22,7 +22,6 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from dcis_node.errors import ResultError
 from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
-from dcis_node.results.document import written
 from dcis_node.results.identity import (
     RESEARCH_USE,
     SYNTHETIC_SHORT,
@@ -38,6 +37,7 @@ from dcis_node.results.outline import Points
 from dcis_node.results.placement import place
 from dcis_node.results.segmentation import COLOUR_CIELAB
 from dcis_node.results.softcopy import grey_steps
+from dcis_node.results.sr.document import written
 from dcis_node.results.wording import percent
 
 KIND = ResultKind.PRESENTATION_STATE

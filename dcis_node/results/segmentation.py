@@ -12,7 +12,6 @@ from pydicom.uid import ExplicitVRLittleEndian
 from dcis_node.errors import ResultError
 from dcis_node.results import codes
 from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
-from dcis_node.results.document import written
 from dcis_node.results.identity import (
     RESEARCH_USE,
     SYNTHETIC_SHORT,
@@ -26,6 +25,7 @@ from dcis_node.results.identity import (
 )
 from dcis_node.results.kinds import ResultKind
 from dcis_node.results.lesion import Lesion
+from dcis_node.results.sr.document import written
 
 KIND = ResultKind.SEGMENTATION
 # CIELab of a clear cyan: seen on grey, and not the red that reads as an alarm (PS3.3 C.10.7.1.1).

@@ -14,13 +14,13 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from dcis_node.results import codes, wording
 from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
-from dcis_node.results.document import reference_item, written
+from dcis_node.results.drawing.montage import hung_images
+from dcis_node.results.drawing.summary_picture import draw_summary
 from dcis_node.results.hanging import leading_image, reference_of
 from dcis_node.results.identity import coded, dress, made_at, plain, result_uid
 from dcis_node.results.kinds import SERIES_NUMBERS, ResultKind
 from dcis_node.results.lesion import Lesion
-from dcis_node.results.montage import hung_images
-from dcis_node.results.summary_picture import draw_summary
+from dcis_node.results.sr.document import reference_item, written
 
 KIND = ResultKind.SUMMARY_IMAGE
 

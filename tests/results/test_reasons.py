@@ -22,8 +22,10 @@ def test_every_reason_that_can_stand_in_a_report_has_its_words():
         ([SPOT, LARGE, LARGE], "two images are magnification views and one is a spot compression view"),
         (
             [RAW, SPOT, LARGE, Reason.SPECIMEN, Reason.UNDER_AGE],
-            "one image is raw (FOR PROCESSING), one is a magnification view, one is a spot compression view "
-            "and two have other reasons",
+            (
+                "one image is raw (FOR PROCESSING), one is a magnification view, one is a spot compression view "
+                "and two have other reasons"
+            ),
         ),
     ],
 )

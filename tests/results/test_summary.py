@@ -11,15 +11,10 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from dcis_node.mammogram.facts import Reason
 from dcis_node.results import wording
 from dcis_node.results.answer import ViewPicture
-from dcis_node.results.exam_results import lesions_of
-from dcis_node.results.identity import plain
-from dcis_node.results.kinds import ResultKind
-from dcis_node.results.montage import hang_places
-from dcis_node.results.picture import OUTLINE_COLOUR
-from dcis_node.results.place_picture import INSET_COLOUR, REFUSED_COLOUR, seat_of
-from dcis_node.results.readable import finding_sentences, impression_sentences, procedure_sentences
-from dcis_node.results.summary import build_summary
-from dcis_node.results.summary_picture import (
+from dcis_node.results.drawing.montage import hang_places
+from dcis_node.results.drawing.picture import OUTLINE_COLOUR
+from dcis_node.results.drawing.place_picture import INSET_COLOUR, REFUSED_COLOUR, seat_of
+from dcis_node.results.drawing.summary_picture import (
     BANNER_COLOUR,
     HEIGHT,
     TEXT_SIZES,
@@ -30,6 +25,11 @@ from dcis_node.results.summary_picture import (
     summary_lines,
     views_area,
 )
+from dcis_node.results.exam_results import lesions_of
+from dcis_node.results.identity import plain
+from dcis_node.results.kinds import ResultKind
+from dcis_node.results.sr.readable import finding_sentences, impression_sentences, procedure_sentences
+from dcis_node.results.summary import build_summary
 from tests.judge import judge
 from tests.results.builders import (
     HIGH,

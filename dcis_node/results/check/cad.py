@@ -8,10 +8,10 @@ from pydicom import Dataset
 from dcis_node.errors import ResultError
 from dcis_node.results import codes
 from dcis_node.results.answer import ExamAnswer, SourceImage
-from dcis_node.results.cad_status import NO_VIEW
 from dcis_node.results.check.reading import code, content, demand, demand_in_order, item_at, named, number
 from dcis_node.results.check.region import analysed_image, check_inside, check_outline, points_of
 from dcis_node.results.hanging import hung
+from dcis_node.results.sr.cad_status import NO_VIEW
 
 # PS3.16 TID 4000.
 _ROOT = (

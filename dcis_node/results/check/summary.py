@@ -8,10 +8,10 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from dcis_node.results.answer import ExamAnswer
 from dcis_node.results.check.reading import demand
-from dcis_node.results.montage import hang_places, hung_images
-from dcis_node.results.picture import OUTLINE_COLOUR
-from dcis_node.results.place_picture import has_picture, seat_of
-from dcis_node.results.summary_picture import (
+from dcis_node.results.drawing.montage import hang_places, hung_images
+from dcis_node.results.drawing.picture import OUTLINE_COLOUR
+from dcis_node.results.drawing.place_picture import has_picture, seat_of
+from dcis_node.results.drawing.summary_picture import (
     BANNER_COLOUR,
     BANNER_TEXT_COLOUR,
     HEIGHT,

@@ -10,12 +10,12 @@ from PIL import Image, ImageDraw
 from pydicom import Dataset
 
 from dcis_node.errors import InputError
-from dcis_node.results.picture import GAP, TEXT_COLOUR, WARNING_COLOUR
+from dcis_node.results.drawing.picture import GAP, TEXT_COLOUR, WARNING_COLOUR
+from dcis_node.results.drawing.typeset import Colour, Paragraph, height_of, lay, write
 from dcis_node.results.preview.drawing import Drawing
 from dcis_node.results.preview.scene import Scene, ShownImage
 from dcis_node.results.preview.viewers import VIEWERS
 from dcis_node.results.preview.views import enlarged, grey_of, whole_view
-from dcis_node.results.typeset import Colour, Paragraph, height_of, lay, write
 
 # Places of views, (height, width), pixels: of a used one, of a row without any, of what is enlarged.
 VIEW, UNUSED_VIEW, ENLARGED = (1000, 760), (400, 760), (520, 760)

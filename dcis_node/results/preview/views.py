@@ -9,11 +9,11 @@ from PIL import Image, ImageDraw
 from pydicom import Dataset
 
 from dcis_node.mammogram.display import choose, transforms
-from dcis_node.results.picture import TEXT_COLOUR, fitted, outline, reduced
+from dcis_node.results.drawing.picture import TEXT_COLOUR, fitted, outline, reduced
+from dcis_node.results.drawing.typeset import LEADING, Paragraph, font, height_of, lay, line_height, write
 from dcis_node.results.placement import beside
 from dcis_node.results.preview.drawing import Caption, Drawing
 from dcis_node.results.preview.scene import ShownImage
-from dcis_node.results.typeset import LEADING, Paragraph, font, height_of, lay, line_height, write
 
 LABEL_SIZE, CAPTION_SIZE, LEAST_CAPTION = 24, 15, 9
 MARGIN = 10

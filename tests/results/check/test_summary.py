@@ -11,10 +11,17 @@ from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 from dcis_node.errors import ResultError
 from dcis_node.results.answer import ViewPicture
 from dcis_node.results.check.results import check_results
+from dcis_node.results.drawing.montage import hang_places
+from dcis_node.results.drawing.picture import OUTLINE_COLOUR
+from dcis_node.results.drawing.summary_picture import (
+    BANNER_COLOUR,
+    HEIGHT,
+    VIEWS_WIDTH,
+    WIDTH,
+    banner_height,
+    views_area,
+)
 from dcis_node.results.kinds import ResultKind
-from dcis_node.results.montage import hang_places
-from dcis_node.results.picture import OUTLINE_COLOUR
-from dcis_node.results.summary_picture import BANNER_COLOUR, HEIGHT, VIEWS_WIDTH, WIDTH, banner_height, views_area
 from tests.results.builders import answer, four_views, results_of
 from tests.results.reading import read
 

@@ -29,14 +29,14 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 from dcis_node.model.evidence import BreastDecision
 from dcis_node.results import codes, wording
 from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
-from dcis_node.results.basis import flag_codes, reason_items
-from dcis_node.results.document import sr_document
 from dcis_node.results.hanging import hung, view_labels
 from dcis_node.results.identity import model_line, plain
 from dcis_node.results.kinds import ResultKind
 from dcis_node.results.lesion import Lesion, Outline
-from dcis_node.results.library import image_library
-from dcis_node.results.tree import code_item, container, language, mark_item, observer, text
+from dcis_node.results.sr.basis import flag_codes, reason_items
+from dcis_node.results.sr.document import sr_document
+from dcis_node.results.sr.library import image_library
+from dcis_node.results.sr.tree import code_item, container, language, mark_item, observer, text
 
 # The same tree in both: it needs no 3D coordinates. Older PACS take only the second SOP class.
 SOP_CLASSES = {

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from dcis_node.results.answer import SourceImage, ViewPicture
+from dcis_node.results.drawing.montage import Box, Place
+from dcis_node.results.drawing.picture import OUTLINE_COLOUR, TEXT_COLOUR, draw_view, fitted, reduced
+from dcis_node.results.drawing.typeset import Paragraph, cut_to, height_of, lay, width_of, write
 from dcis_node.results.identity import plain
 from dcis_node.results.lesion import Lesion
-from dcis_node.results.montage import Box, Place
-from dcis_node.results.picture import OUTLINE_COLOUR, TEXT_COLOUR, draw_view, fitted, reduced
-from dcis_node.results.typeset import Paragraph, cut_to, height_of, lay, width_of, write
 from dcis_node.results.wording import percent, view_sentence
 
 MARGIN = 10

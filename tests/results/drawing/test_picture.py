@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcis_node.results.picture import GAP, OUTLINE_COLOUR, HungView, draw_view, fitted, hang, outline, reduced
+from dcis_node.results.drawing.picture import GAP, OUTLINE_COLOUR, HungView, draw_view, fitted, hang, outline, reduced
 
 CELL = (300, 240)
 HEAD = 78

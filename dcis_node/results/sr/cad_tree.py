@@ -12,8 +12,8 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from dcis_node.results.answer import ObjectReference
-from dcis_node.results.document import reference_item
 from dcis_node.results.identity import coded, plain
+from dcis_node.results.sr.document import reference_item
 
 CONTAINS = "CONTAINS"
 HAS_PROPERTIES = "HAS PROPERTIES"

@@ -7,9 +7,9 @@ from pydicom.uid import MammographyCADSRStorage
 
 from dcis_node.mammogram.facts import ImageKind, Reason
 from dcis_node.mammogram.marks import read_marks
-from dcis_node.results.cad_report import certainty_of
 from dcis_node.results.check.reading import item_at, named, number
 from dcis_node.results.kinds import ResultKind
+from dcis_node.results.sr.cad_report import certainty_of
 from tests.results.builders import (
     MODEL,
     NOT_ANALYSED,

@@ -7,7 +7,7 @@ from dcis_node.mammogram.facts import ImageKind, Reason
 from dcis_node.model.evidence import BreastDecision, Decision, LesionSource, Risk
 from dcis_node.results.answer import EarlierDocument, ObjectReference, OperatingPoint, UsedMark
 from dcis_node.results.kinds import ResultKind
-from dcis_node.results.readable import impression_sentences
+from dcis_node.results.sr.readable import impression_sentences
 from dcis_node.results.wording import percent
 from tests.results.builders import (
     HIGH,

@@ -9,12 +9,12 @@ from pydicom.uid import EnhancedSRStorage
 
 from dcis_node.results import codes, wording
 from dcis_node.results.answer import ExamAnswer, ResultObject
-from dcis_node.results.basis import basis_of_breast, basis_of_exam, basis_of_view, flag_codes, reason_items
-from dcis_node.results.document import sr_document
 from dcis_node.results.hanging import analysed_images, hung, leading_image, view_labels
 from dcis_node.results.kinds import ResultKind
 from dcis_node.results.lesion import Lesion
-from dcis_node.results.tree import code_item, container, language, text, with_below
+from dcis_node.results.sr.basis import basis_of_breast, basis_of_exam, basis_of_view, flag_codes, reason_items
+from dcis_node.results.sr.document import sr_document
+from dcis_node.results.sr.tree import code_item, container, language, text, with_below
 
 # OHIF sets a Finding in a fixed pitch and does not break it: about this many characters fit beside its panels.
 FINDING_WIDTH = 110

@@ -16,15 +16,15 @@ from pydicom.uid import MammographyCADSRStorage
 
 from dcis_node.errors import ResultError
 from dcis_node.model.evidence import Risk
-from dcis_node.results import cad_tree as tree
 from dcis_node.results import codes, wording
 from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
-from dcis_node.results.cad_status import CadStatus, cad_status
-from dcis_node.results.document import sr_document
 from dcis_node.results.hanging import reference_of, view_labels
 from dcis_node.results.identity import is_valid, model_line, plain
 from dcis_node.results.kinds import ResultKind
 from dcis_node.results.lesion import Lesion, Outline
+from dcis_node.results.sr import cad_tree as tree
+from dcis_node.results.sr.cad_status import CadStatus, cad_status
+from dcis_node.results.sr.document import sr_document
 
 TEMPLATE = "4000"
 # Place of the library below the root: behind the language (TID 4000 rows 2 and 3).

@@ -25,7 +25,7 @@ from dcis_node.results import codes
 from dcis_node.results.answer import ExamAnswer
 from dcis_node.results.hanging import analysed_images
 from dcis_node.results.identity import plain
-from dcis_node.results.tree import code_item, container, number_item, with_below
+from dcis_node.results.sr.tree import code_item, container, number_item, with_below
 
 _ACQUISITION = RelationshipTypeValues.HAS_ACQ_CONTEXT
 

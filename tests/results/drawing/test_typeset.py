@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from dcis_node.results.typeset import CUT, Paragraph, cut_to, font, height_of, lay, width_of, wrapped, write
+from dcis_node.results.drawing.typeset import CUT, Paragraph, cut_to, font, height_of, lay, width_of, wrapped, write
 
 WHITE = (255, 255, 255)
 words = st.lists(st.text(st.characters(min_codepoint=33, max_codepoint=125), min_size=1, max_size=30), max_size=40)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from dcis_node.results.typeset import font
+from dcis_node.results.drawing.typeset import font
 
 # Row of the hanging by view; what is neither CC- nor MLO-like goes below.
 CC_LIKE = ("CC", "XCCL", "XCCM")

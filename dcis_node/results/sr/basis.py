@@ -12,7 +12,7 @@ from dcis_node.results import codes
 from dcis_node.results.answer import ExamAnswer, SourceImage
 from dcis_node.results.hanging import unused_images
 from dcis_node.results.lesion import Lesion
-from dcis_node.results.tree import code_item, image_item, mark_item, number_item, with_below
+from dcis_node.results.sr.tree import code_item, image_item, mark_item, number_item, with_below
 
 _FROM = RelationshipTypeValues.INFERRED_FROM
 

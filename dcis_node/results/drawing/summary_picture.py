@@ -10,14 +10,14 @@ from PIL import Image, ImageDraw
 from dcis_node.model.evidence import Risk
 from dcis_node.results import wording
 from dcis_node.results.answer import ExamAnswer
+from dcis_node.results.drawing.montage import Box, hang_places
+from dcis_node.results.drawing.picture import TEXT_COLOUR
+from dcis_node.results.drawing.place_picture import REFUSED_COLOUR, draw_place
+from dcis_node.results.drawing.typeset import Paragraph, cut_to, height_of, lay, write
 from dcis_node.results.hanging import analysed_images, view_labels
 from dcis_node.results.identity import plain
 from dcis_node.results.lesion import Lesion
-from dcis_node.results.montage import Box, hang_places
-from dcis_node.results.picture import TEXT_COLOUR
-from dcis_node.results.place_picture import REFUSED_COLOUR, draw_place
-from dcis_node.results.readable import finding_sentences, impression_sentences, procedure_sentences, size_sentences
-from dcis_node.results.typeset import Paragraph, cut_to, height_of, lay, write
+from dcis_node.results.sr.readable import finding_sentences, impression_sentences, procedure_sentences, size_sentences
 
 # A landscape picture that a viewer shows whole; its smallest letters are legible when it is so wide on the screen.
 WIDTH, HEIGHT = 1600, 1240

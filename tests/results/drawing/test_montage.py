@@ -3,7 +3,7 @@
 import pytest
 
 from dcis_node.mammogram.facts import Reason
-from dcis_node.results.montage import Box, further_places, hang_places, hung_images, standard_places
+from dcis_node.results.drawing.montage import Box, further_places, hang_places, hung_images, standard_places
 from tests.results.builders import answer, four_views, image, refused
 
 AREA = Box(0, 80, 940, 1160)
