@@ -311,6 +311,11 @@ def test_every_series_of_a_full_study_opens_and_nothing_blanks(viewer, outlined,
         assert not is_blank(viewer.canvas(f"full study {view}")), viewer.report()
     viewer.open_series(SUMMARY, READY_IMAGE)
     assert not is_blank(viewer.canvas("full study summary")), viewer.report()
+    # A double-click on what it does not show leaves what is shown.
+    for description in (marks, "RUO SYNTHETIC DCIS presentation R CC"):
+        viewer.double_click(description)
+        assert viewer.becomes(READY_IMAGE, SUMMARY), viewer.report()
+        assert not is_blank(viewer.canvas(f"full study {description}")), viewer.report()
     assert not viewer.faults, viewer.report()
 
 
