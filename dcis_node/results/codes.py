@@ -54,7 +54,8 @@ VIEW = {  # CID 4014
 
 # figures
 AREA = Code("42798000", "SCT", "Area")  # CID 7469
-LONG_AXIS = Code("103339001", "SCT", "Long Axis")  # CID 7469
+# CID 7469, in the spelling of SNOMED: OHIF draws "Long Axis" as "L: :".
+LONG_AXIS = Code("103339001", "SCT", "Long axis")
 CALCIFICATIONS = Code("111038", "DCM", "Number of calcifications")  # TID 4010
 PERCENT = Code("%", "UCUM", "percent")
 MILLIMETRE = Code("mm", "UCUM", "mm")
@@ -177,21 +178,20 @@ class ProbabilityCodes:
 def of_model(*, synthetic: bool) -> ProbabilityCodes:
     """Name the figures of a model.
 
-    The code values are the same for every model. The meanings are what a viewer draws beside the outline, cut at the
-    edge of its window: so they are short, begin with SYNTHETIC or end with RUO, and say "high risk if DCIS", as the
-    figure holds only for a DCIS that biopsy has proven.
+    The code values are the same for every model. The meanings are what OHIF draws beside the outline, cut at the edge
+    of its window: 23 characters are whole wherever the lesion lies. So they are short, and begin with SYNTHETIC or
+    end with RUO. The report's sentences say of what the risk is: it holds only for a DCIS that biopsy has proven.
     """
 
-    def named(value: str, meaning: str) -> Code:
-        text = f"SYNTHETIC {meaning}" if synthetic else f"{meaning[0].upper()}{meaning[1:]} (RUO)"
-        return Code(value, PRIVATE_SCHEME, text)
+    def named(value: str, trained: str, synthetic_name: str) -> Code:
+        return Code(value, PRIVATE_SCHEME, f"SYNTHETIC {synthetic_name}" if synthetic else f"{trained} (RUO)")
 
     return ProbabilityCodes(
-        view=named("PHRDCIS", "high risk if DCIS, view"),
-        breast=named("PHRDCISB", "high risk if DCIS, breast"),
-        patient=named("PHRDCISP", "high risk if DCIS, patient"),
-        spread=named("PHRDCISF", "spread of the networks"),
-        threshold=named("PHRDCIST", "threshold for high risk"),
+        view=named("PHRDCIS", "High risk, view", "risk, view"),
+        breast=named("PHRDCISB", "High risk, breast", "risk, breast"),
+        patient=named("PHRDCISP", "High risk, patient", "risk, patient"),
+        spread=named("PHRDCISF", "Network spread", "spread"),
+        threshold=named("PHRDCIST", "Threshold", "threshold"),
     )
 
 

@@ -278,10 +278,6 @@ def test_the_arrow_goes_on_to_the_outline_of_the_next_view(viewer, outlined):
     assert viewer.becomes(arrived, exam.image_uids["L CC"], milliseconds=4000)
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="OHIF 3.13.2 sets the text to the right of the outline, whether the window ends there or not",
-)
 def test_the_figures_beside_a_lesion_at_the_chest_wall_are_not_cut(viewer, displaced, figures):
     exam, results = displaced
     viewer.open_study(exam.study_uid)

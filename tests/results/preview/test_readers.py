@@ -47,8 +47,7 @@ def test_the_texts_are_those_that_ohif_writes_and_stand_beside_the_first_piece_o
     first, second = read_regions(report)
     assert len(first.captions[0].lines) == OHIF_TEXTS
     assert first.captions[0].lines[0].endswith(": 62.34 %")
-    # OHIF has a short name of its own for this one, and sets its colon once more.
-    assert any(line.startswith("L: : ") and line.endswith(" mm") for line in first.captions[0].lines)
+    assert any(line.startswith("Long axis: ") and line.endswith(" mm") for line in first.captions[0].lines)
     assert first.captions[0].corner is None
     assert second.captions == ()
 
