@@ -6,7 +6,7 @@ from dcis_node.results.kinds import EVERY_KIND, ResultKind
 from tests.results.check.altering import built, caught_by, rewritten
 
 
-@pytest.mark.parametrize("kind", EVERY_KIND)
+@pytest.mark.parametrize("kind", sorted(EVERY_KIND))
 @pytest.mark.parametrize(
     ("keyword", "value", "words"),
     [
@@ -25,7 +25,7 @@ def test_each_kind_is_held_to_what_is_said_of_it(kind, keyword, value, words):
     assert words in caught["identity"]
 
 
-@pytest.mark.parametrize("kind", EVERY_KIND)
+@pytest.mark.parametrize("kind", sorted(EVERY_KIND))
 def test_an_object_of_another_class_than_its_kind_is_caught(kind):
     other = built(ResultKind.SUMMARY_IMAGE if kind is not ResultKind.SUMMARY_IMAGE else ResultKind.CAD_REPORT)
     said = rewritten(other, lambda ds: None)
