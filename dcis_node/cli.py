@@ -8,7 +8,6 @@ configuration, the arguments, the index or the model bundle cannot be used).
 # ruff: noqa: PLC0415
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,6 +114,7 @@ def run(
     """
     from dcis_node.operate.logs import configure_logging
     from dcis_node.operate.node import prepare, run_node
+    from dcis_node.operate.role import run_role
 
     if role is not None and role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role; allowed: {', '.join(ROLES)}")
@@ -126,32 +126,7 @@ def run(
         return
     if lifeline_fd is None:
         prepare(configuration)
-    _run_role(role, configuration, process, listen_fd=listen_fd, lifeline=lifeline_fd)
-
-
-def _run_role(
-    role: str, configuration: Configuration, name: str, *, listen_fd: int | None, lifeline: int | None
-) -> None:
-    """Import the one role that is asked for: a receiver has no need of torch, nor of its memory."""
-    if role == "receive":
-        from dcis_node.operate.role_receive import run_receive
-
-        run_receive(configuration, name, listen_fd=listen_fd, lifeline=lifeline)
-    elif role == "analyse":
-        # Read by OpenMP when torch loads it. Threads that spin while they wait cost ten times the time as soon as
-        # another process wants a core (2 threads, 2 cores, one busy: 14 s a view against 1.5 s), and gain nothing else.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        from dcis_node.operate.role_analyse import run_analyse
-
-        run_analyse(configuration, name, lifeline=lifeline)
-    elif role == "deliver":
-        from dcis_node.operate.role_deliver import run_deliver
-
-        run_deliver(configuration, name, lifeline=lifeline)
-    else:
-        from dcis_node.operate.role_clock import run_clock_role
-
-        run_clock_role(configuration, name, lifeline=lifeline)
+    run_role(role, configuration, process, listen_fd=listen_fd, lifeline=lifeline_fd)
 
 
 @app.command(hidden=True)
