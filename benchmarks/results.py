@@ -1,8 +1,8 @@
 """Time and size of the result objects of an exam. Bar: four views of 4096 x 3328 built and checked, 1.0 s on one core.
 
 The bar is held to every object at once, more than any one destination gets: readable and measurement report, CAD
-report, summary image, segmentation and presentation state of each view. Measured besides: each profile, and all kinds, where
-the measurement report is made in each of its forms.
+report, summary image, segmentation and presentation state of each view. Measured besides: each profile, and all
+kinds, where the measurement report is made in each of its forms.
 
 The peer, measured in the same run: highdicom alone writing the four segmentations, without reports and without a check.
 """

@@ -15,7 +15,7 @@ from dcis_node.results.readable_header import with_readable_headers
 from dcis_node.results.segmentation import build_segmentation
 from dcis_node.results.sr.cad_report import build_cad_report
 from dcis_node.results.sr.readable import build_readable
-from dcis_node.results.sr.report import build_reports
+from dcis_node.results.sr.report import build_reports, build_view_report
 from dcis_node.results.summary import build_summary
 
 
@@ -28,7 +28,7 @@ def build_results(answer: ExamAnswer, kinds: Collection[ResultKind] = EVERY_KIND
     ----------
     kinds
         What is wanted. A kind that this answer has nothing for is left out: without an outline there are no
-        measurement report and no segmentation.
+        measurement reports and no segmentation.
 
     Returns
     -------
@@ -73,6 +73,9 @@ def _view_by_view(
     if ResultKind.SEGMENTATION in kinds:
         for number, image in enumerate(outlined, SERIES_NUMBERS[ResultKind.SEGMENTATION]):
             yield build_segmentation(answer, image, lesions[_uid(image)], label=labels[_uid(image)], number=number)
+    if ResultKind.VIEW_MEASUREMENT_REPORT in kinds:
+        for number, image in enumerate(outlined, SERIES_NUMBERS[ResultKind.VIEW_MEASUREMENT_REPORT]):
+            yield build_view_report(answer, image, lesions[_uid(image)], label=labels[_uid(image)], number=number)
     found = [image for image in hung(answer) if image.has_finding]
     if ResultKind.PRESENTATION_STATE in kinds:
         for number, image in enumerate(found, SERIES_NUMBERS[ResultKind.PRESENTATION_STATE]):

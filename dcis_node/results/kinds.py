@@ -25,6 +25,7 @@ class ResultKind(StrEnum):
     CAD_REPORT = "cad_report"  # Mammography CAD SR, TID 4000
     SUMMARY_IMAGE = "summary_image"  # Secondary Capture
     SEGMENTATION = "segmentation"  # one for each outlined view
+    VIEW_MEASUREMENT_REPORT = "view_measurement_report"  # the measurement report of one outlined view, 3D SR
     PRESENTATION_STATE = "presentation_state"  # GSPS, one for each view with an outline or a figure
 
 
@@ -39,6 +40,7 @@ SERIES_NUMBERS = {
     ResultKind.SUMMARY_IMAGE: 9005,
     # The first of a view each; the next views follow.
     ResultKind.SEGMENTATION: 9011,
+    ResultKind.VIEW_MEASUREMENT_REPORT: 9031,
     ResultKind.PRESENTATION_STATE: 9051,
 }
 
@@ -51,6 +53,7 @@ SOP_CLASS_UIDS: Mapping[ResultKind, UID] = MappingProxyType(
         ResultKind.CAD_REPORT: MammographyCADSRStorage,
         ResultKind.SUMMARY_IMAGE: SecondaryCaptureImageStorage,
         ResultKind.SEGMENTATION: SegmentationStorage,
+        ResultKind.VIEW_MEASUREMENT_REPORT: Comprehensive3DSRStorage,
         ResultKind.PRESENTATION_STATE: GrayscaleSoftcopyPresentationStateStorage,
     }
 )

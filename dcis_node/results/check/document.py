@@ -46,14 +46,30 @@ def check_regions(ds: Dataset, answer: ExamAnswer) -> None:
     ResultError
         At the first fault.
     """
+    outlined = {i.header.sop_instance_uid for i in hung(answer) if i.outlined}
+    demand(check_groups(ds, answer) == outlined, "the outlines of a report are not those of the views")
+
+
+def check_groups(ds: Dataset, answer: ExamAnswer) -> set[str]:
+    """Check each measurement group, whichever views are among them.
+
+    Returns
+    -------
+    set of str
+        The SOP Instance UIDs of the images that are drawn on.
+
+    Raises
+    ------
+    ResultError
+        At the first fault.
+    """
     drawn = set()
     for item in content(ds):
         if item.ValueType == "SCOORD":
             drawn.add(_check_region(item, answer))
         if code(item) == "125007":
             _check_group(item)
-    outlined = {i.header.sop_instance_uid for i in hung(answer) if i.outlined}
-    demand(drawn == outlined, "the outlines of a report are not those of the views")
+    return drawn
 
 
 def _evidence(ds: Dataset) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
-"""The measurement report is whole, and its figures are those of the answer, computed once more from the mask."""
+"""The measurement reports are whole, and their figures are those of the answer, computed once more from the mask."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from pydicom import Dataset
@@ -10,8 +10,9 @@ from scipy.spatial.distance import pdist
 from dcis_node.model.evidence import ViewPrediction
 from dcis_node.results import codes
 from dcis_node.results.answer import ExamAnswer, SourceImage
+from dcis_node.results.check.document import check_document, check_groups
 from dcis_node.results.check.reading import code, content, demand, demand_in_order, named, number
-from dcis_node.results.check.region import box_of
+from dcis_node.results.check.region import analysed_image, box_of
 from dcis_node.results.hanging import hung
 
 GROUP = "125007"
@@ -45,16 +46,40 @@ def check_measurement(ds: Dataset, answer: ExamAnswer) -> None:
     ResultError
         At the first thing that is missing or says another figure.
     """
+    _check_report(ds, answer, hung(answer))
+
+
+def check_view_measurement(ds: Dataset, answer: ExamAnswer) -> str:
+    """Demand the same of the measurement report of one view, and that it holds this view alone; give the image's UID.
+
+    Raises
+    ------
+    ResultError
+        At the first thing that is missing, says another figure or is of another view.
+    """
+    check_document(ds, answer)
+    drawn = sorted(check_groups(ds, answer))
+    demand(len(drawn) == 1, "the measurement report of a view outlines not one view")
+    image = analysed_image(answer, drawn[0])
+    _check_report(ds, answer, [image])
+    demand(set(_library(ds)) == set(drawn), "the measurement report of a view lists other views")
+    own_study = str(ds.StudyInstanceUID) == image.header.study_instance_uid
+    demand(own_study, "the measurement report of a view lies in another study")
+    return drawn[0]
+
+
+def _check_report(ds: Dataset, answer: ExamAnswer, images: Sequence[SourceImage]) -> None:
+    """Check a measurement report of these images."""
     demand(str(ds.ConceptNameCodeSequence[0].CodeValue) == "126000", "the measurement report has another title")
     demand(str(ds.ContentTemplateSequence[0].TemplateIdentifier) == "1500", "the report is of another template")
     demand_in_order(ds, _ROOT, "the measurement report")
-    _check_library(ds, answer)
+    _check_library(ds, images)
     groups = list(_groups(ds))
     uids = [str(named(group, "112040")[0].UID) for _, group in groups]
     demand(len(set(uids)) == len(uids), "two measurement groups have one tracking UID")
     for _, group in groups:
         _check_group(group, answer)
-    for image in hung(answer):
+    for image in images:
         mine = [group for uid, group in groups if uid == image.header.sop_instance_uid]
         if image.outlined and image.prediction is not None:
             demand(bool(mine), f"the measurement report lacks the outline of {image.header.sop_instance_uid}")
@@ -69,14 +94,19 @@ def _groups(ds: Dataset) -> Iterator[tuple[str, Dataset]]:
             yield str(region.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID), item
 
 
-def _check_library(ds: Dataset, answer: ExamAnswer) -> None:
-    """Demand each analysed view in the image library, with side, view and size as its header has them."""
-    entries = {
+def _library(ds: Dataset) -> dict[str, Dataset]:
+    """Give the entries of the image library, by SOP Instance UID."""
+    return {
         str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID): item
         for item in content(named(ds, "111028")[0])
         if item.ValueType == "IMAGE"
     }
-    for image in hung(answer):
+
+
+def _check_library(ds: Dataset, images: Sequence[SourceImage]) -> None:
+    """Demand each analysed one of these views in the image library, with side, view and size as in its header."""
+    entries = _library(ds)
+    for image in images:
         if image.prediction is None:
             continue
         header, uid = image.header, image.header.sop_instance_uid

@@ -16,7 +16,7 @@ from dcis_node.results.check.cad import check_cad, has_library
 from dcis_node.results.check.document import check_document, check_regions
 from dcis_node.results.check.identity import check_identity
 from dcis_node.results.check.landmark import check_landmarks
-from dcis_node.results.check.measurement import check_measurement
+from dcis_node.results.check.measurement import check_measurement, check_view_measurement
 from dcis_node.results.check.presentation import check_presentation
 from dcis_node.results.check.privacy import check_privacy, telling_of
 from dcis_node.results.check.readable import check_readable
@@ -32,7 +32,11 @@ Check = Callable[[Dataset, ExamAnswer], None]
 
 # Kinds of which there is one for each view; their check gives the SOP Instance UID of that view.
 _VIEW_CHECKS: Mapping[ResultKind, Callable[[Dataset, ExamAnswer], str]] = MappingProxyType(
-    {ResultKind.SEGMENTATION: check_segmentation, ResultKind.PRESENTATION_STATE: check_presentation}
+    {
+        ResultKind.SEGMENTATION: check_segmentation,
+        ResultKind.VIEW_MEASUREMENT_REPORT: check_view_measurement,
+        ResultKind.PRESENTATION_STATE: check_presentation,
+    }
 )
 # Kinds of which there is one for the exam.
 _EXAM_CHECKS: Mapping[ResultKind, tuple[Check, ...]] = MappingProxyType(
@@ -105,8 +109,10 @@ def _check_kind(ds: Dataset, result: ResultObject, answer: ExamAnswer) -> str:
 
 def _wanted(answer: ExamAnswer, kinds: Collection[ResultKind]) -> list[tuple[ResultKind, str]]:
     """List what must be there: each kind once, or once for each view that has something to show."""
+    outlined = [i for i in hung(answer) if i.outlined]
     of_views = {
-        ResultKind.SEGMENTATION: [i for i in hung(answer) if i.outlined],
+        ResultKind.SEGMENTATION: outlined,
+        ResultKind.VIEW_MEASUREMENT_REPORT: outlined,
         ResultKind.PRESENTATION_STATE: [i for i in hung(answer) if i.has_finding],
     }
     with_outline = {ResultKind.MEASUREMENT_REPORT, ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE}

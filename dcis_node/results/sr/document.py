@@ -4,7 +4,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from dcis_node.results.answer import ExamAnswer, ObjectReference, ResultObject
+from dcis_node.results.answer import ExamAnswer, ObjectReference, ResultObject, SourceImage
 from dcis_node.results.hanging import evidence_of, leading_image
 from dcis_node.results.identity import (
     IMPLEMENTATION_CLASS_UID,
@@ -19,7 +19,14 @@ from dcis_node.results.part10 import file_of
 
 
 def sr_document(
-    answer: ExamAnswer, tree: Dataset, *, sop_class_uid: str, kind: ResultKind, description: str
+    answer: ExamAnswer,
+    tree: Dataset,
+    *,
+    sop_class_uid: str,
+    kind: ResultKind,
+    description: str,
+    view: SourceImage | None = None,
+    number: int | None = None,
 ) -> ResultObject:
     """Make an SR document of a tree: evidence, predecessors, flags, patient, study, equipment; and write it out.
 
@@ -34,13 +41,18 @@ def sr_document(
         Of the result, for its derived UIDs.
     description
         Of the series, after "RUO".
+    view
+        The image that it is about, if there is one of the kind for each view: it lies in the study of that image.
+    number
+        Of the series; that of its kind if left out.
     """
-    source = leading_image(answer)
+    source = view or leading_image(answer)
+    about = view.header.sop_instance_uid if view else ""
     ds = Dataset()
     ds.update(tree)
     ds.SOPClassUID = sop_class_uid
-    ds.SOPInstanceUID = result_uid(answer, kind)
-    ds.SeriesInstanceUID = result_uid(answer, f"{kind}/series")
+    ds.SOPInstanceUID = result_uid(answer, kind, source_uid=about)
+    ds.SeriesInstanceUID = result_uid(answer, f"{kind}/series", source_uid=about)
     ds.StudyInstanceUID = source.header.study_instance_uid
     ds.Modality = "SR"
     # COMPLETE: the node says all it has to say. PRELIMINARY and UNVERIFIED: no person has looked (PS3.3 C.17.2).
@@ -50,7 +62,7 @@ def sr_document(
     ds.ReferencedPerformedProcedureStepSequence = []
     ds.AuthorObserverSequence = [_author(answer)]
     _set_references(ds, answer, kind)
-    dress(ds, answer, source=source, description=description, number=SERIES_NUMBERS[kind])
+    dress(ds, answer, source=source, description=description, number=number or SERIES_NUMBERS[kind])
     return written(ds, ExplicitVRLittleEndian, kind)
 
 
@@ -82,10 +94,11 @@ def _set_references(ds: Dataset, answer: ExamAnswer, kind: ResultKind) -> None:
 def _predecessors(answer: ExamAnswer, kind: ResultKind) -> list[ObjectReference]:
     """Give the report of the same kind of the version before; where it had none, its readable report, as all have.
 
-    A measurement report of the version before has no successor where nothing is outlined any more: then the readable
-    report names it, too, so that its outlines do not stand as the last word.
+    An earlier document does not say which view it is of, so the report of a view names the readable report. What has no
+    successor of its own is named by the readable report, too, so that its outlines do not stand as the last word.
     """
-    for wanted in (kind, ResultKind.READABLE_REPORT):
+    of_a_view = kind is ResultKind.VIEW_MEASUREMENT_REPORT
+    for wanted in (ResultKind.READABLE_REPORT,) if of_a_view else (kind, ResultKind.READABLE_REPORT):
         found = [document.reference for document in answer.predecessor if document.kind is wanted]
         if found:
             return found + (_without_successor(answer) if kind is ResultKind.READABLE_REPORT else [])
@@ -93,8 +106,11 @@ def _predecessors(answer: ExamAnswer, kind: ResultKind) -> list[ObjectReference]
 
 
 def _without_successor(answer: ExamAnswer) -> list[ObjectReference]:
-    outlines = {ResultKind.MEASUREMENT_REPORT, ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE}
-    return [] if answer.outlined else [d.reference for d in answer.predecessor if d.kind in outlines]
+    """List the reports of single views, and the others with outlines where nothing is outlined any more."""
+    left = {ResultKind.VIEW_MEASUREMENT_REPORT}
+    if not answer.outlined:
+        left |= {ResultKind.MEASUREMENT_REPORT, ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE}
+    return [document.reference for document in answer.predecessor if document.kind in left]
 
 
 def _grouped(references: list[ObjectReference]) -> list[Dataset]:

@@ -3,6 +3,7 @@
 Made by hand: highdicom writes neither laterality nor view, and fails on an image without spacing or orientation.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, time
 from functools import partial
 
@@ -22,17 +23,16 @@ from pydicom.sr.coding import Code
 
 from dcis_node.mammogram.facts import MammogramHeader
 from dcis_node.results import codes
-from dcis_node.results.answer import ExamAnswer
-from dcis_node.results.hanging import analysed_images
+from dcis_node.results.answer import SourceImage
 from dcis_node.results.identity import plain
 from dcis_node.results.sr.tree import code_item, container, number_item, with_below
 
 _ACQUISITION = RelationshipTypeValues.HAS_ACQ_CONTEXT
 
 
-def image_library(answer: ExamAnswer) -> ContainerContentItem:
-    """List the analysed views with laterality, view, size, orientation and spacing, as far as they are known."""
-    entries: list[ContentItem] = [_entry(image.header) for image in analysed_images(answer)]
+def image_library(images: Iterable[SourceImage]) -> ContainerContentItem:
+    """List views with laterality, view, size, orientation and spacing, as far as they are known."""
+    entries: list[ContentItem] = [_entry(image.header) for image in images]
     return container(codes.IMAGE_LIBRARY, [container(codes.IMAGE_LIBRARY_GROUP, entries)], template="1600")
 
 

@@ -2,10 +2,11 @@
 
 Two facts of OHIF give the shape: a measurement group without a region blanks the whole report, and of a group only the
 first five numbers are drawn. So every group is a TID 1410 group with a closed POLYLINE, and the figures stand in the
-order in which they should be read.
+order in which they should be read. A third gives the report of each view: of a report of several mammograms OHIF draws
+the first view only.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from highdicom.sr import (
@@ -29,9 +30,9 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 from dcis_node.model.evidence import BreastDecision
 from dcis_node.results import codes, wording
 from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
-from dcis_node.results.hanging import hung, view_labels
+from dcis_node.results.hanging import analysed_images, hung, view_labels
 from dcis_node.results.identity import model_line, plain
-from dcis_node.results.kinds import ResultKind
+from dcis_node.results.kinds import SOP_CLASS_UIDS, ResultKind
 from dcis_node.results.lesion import Lesion, Outline
 from dcis_node.results.sr.basis import flag_codes, reason_items
 from dcis_node.results.sr.document import sr_document
@@ -58,15 +59,41 @@ def build_reports(
         Those among the keys of `SOP_CLASSES` are made; others are for other builders.
     """
     wanted = [kind for kind in SOP_CLASSES if kind in kinds]
-    tree = _tree(answer, lesions) if wanted else Dataset()
+    tree = _tree(answer, lesions, library=analysed_images(answer)) if wanted else Dataset()
     return [
         sr_document(answer, tree, sop_class_uid=SOP_CLASSES[kind], kind=kind, description="DCIS outlines and figures")
         for kind in wanted
     ]
 
 
-def _tree(answer: ExamAnswer, lesions: dict[str, Lesion]) -> Dataset:
-    """Make the root CONTAINER of TID 1500."""
+def build_view_report(
+    answer: ExamAnswer, image: SourceImage, lesion: Lesion, *, label: str, number: int
+) -> ResultObject:
+    """Build the measurement report of one view: its groups and its entry of the library, all else as in the whole one.
+
+    Parameters
+    ----------
+    lesion
+        Of this view.
+    label
+        Name of the view.
+    number
+        Of the series.
+    """
+    kind = ResultKind.VIEW_MEASUREMENT_REPORT
+    return sr_document(
+        answer,
+        _tree(answer, {image.header.sop_instance_uid: lesion}, library=[image]),
+        sop_class_uid=SOP_CLASS_UIDS[kind],
+        kind=kind,
+        description=f"DCIS figures {label}",
+        view=image,
+        number=number,
+    )
+
+
+def _tree(answer: ExamAnswer, lesions: dict[str, Lesion], *, library: Iterable[SourceImage]) -> Dataset:
+    """Make the root CONTAINER of TID 1500: a group for each piece of these lesions, these images in the library."""
     labels = view_labels(answer)
     groups = []
     for image in hung(answer):
@@ -87,7 +114,7 @@ def _tree(answer: ExamAnswer, lesions: dict[str, Lesion]) -> Dataset:
     # The library stands before the measurements, what holds for the whole exam behind them (TID 1500 rows 5, 6 and 12).
     # OHIF shows the evaluations nowhere; in a measurement group without a region they would blank the report.
     root.ContentSequence = ContentSequence(
-        [*items[:-1], image_library(answer), items[-1], container(codes.QUALITATIVE, _exam_evaluations(answer))]
+        [*items[:-1], image_library(library), items[-1], container(codes.QUALITATIVE, _exam_evaluations(answer))]
     )
     return root
 
