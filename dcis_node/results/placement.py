@@ -7,8 +7,8 @@ import numpy as np
 
 from dcis_node.results.outline import Points
 
-# Of the longer side of the image: on a screen that shows the whole image, lines of about 14 points.
-LINE_HEIGHT = 1 / 80
+# Of the longer side of the image: 16 pixels in a view that is shown 1000 pixels high, so letters of about 12.
+LINE_HEIGHT = 1 / 64
 # Of a line's height: a little more than the mean letter of common fonts.
 LETTER_WIDTH = 0.6
 # Between the lesion and the text, in lines.
