@@ -38,16 +38,18 @@ class Cell:
 
 _READ_FIRST = Cell(When.SENT, "what a person reads first; in every exam")
 _FIGURES = Cell(When.SENT, "the figures as data, for any program that reads them later")
+_ONE_FOR_ALL = Cell(When.NOT_SENT, "the measurement report holds the figures of all views")
 _UNSEEN = "a viewer that shows reports badly must not hide a refusal or an empty finding"
 _PICTURE_IF_NOTHING = Cell(When.NOTHING_OUTLINED, _UNSEEN)
 
-# A profile sends the measurement report as one of two SOP classes, so it has one row. Rows are those of the docs.
+# Comprehensive SR takes the place of another kind (`Destination.comprehensive`), so it has no row. Rows: see the docs.
 TABLE: Mapping[Profile, Mapping[ResultKind, Cell]] = MappingProxyType(
     {
         Profile.GENERIC: MappingProxyType(
             {
                 ResultKind.READABLE_REPORT: _READ_FIRST,
                 ResultKind.MEASUREMENT_REPORT: _FIGURES,
+                ResultKind.VIEW_MEASUREMENT_REPORT: _ONE_FOR_ALL,
                 ResultKind.SEGMENTATION: Cell(When.SENT, "drawn by newer viewers, and the exact pixels for the others"),
                 ResultKind.PRESENTATION_STATE: Cell(When.SENT, "the overlay that most PACS viewers draw"),
                 ResultKind.CAD_REPORT: Cell(
@@ -59,7 +61,12 @@ TABLE: Mapping[Profile, Mapping[ResultKind, Cell]] = MappingProxyType(
         Profile.OHIF: MappingProxyType(
             {
                 ResultKind.READABLE_REPORT: _READ_FIRST,
-                ResultKind.MEASUREMENT_REPORT: Cell(When.SENT, "OHIF draws its outlines and the first five figures"),
+                ResultKind.MEASUREMENT_REPORT: Cell(
+                    When.NOT_SENT, "OHIF draws only its first view; a report for each view is sent instead"
+                ),
+                ResultKind.VIEW_MEASUREMENT_REPORT: Cell(
+                    When.SENT, "OHIF draws its outlines and the first five figures, on each view"
+                ),
                 ResultKind.SEGMENTATION: Cell(When.SENT, "OHIF draws it over the image"),
                 ResultKind.PRESENTATION_STATE: Cell(When.NOT_SENT, "OHIF lists it as unsupported, with a warning"),
                 ResultKind.CAD_REPORT: Cell(When.NOT_SENT, "OHIF draws no mark of it"),
@@ -70,6 +77,7 @@ TABLE: Mapping[Profile, Mapping[ResultKind, Cell]] = MappingProxyType(
             {
                 ResultKind.READABLE_REPORT: _READ_FIRST,
                 ResultKind.MEASUREMENT_REPORT: _FIGURES,
+                ResultKind.VIEW_MEASUREMENT_REPORT: _ONE_FOR_ALL,
                 ResultKind.SEGMENTATION: Cell(
                     When.NOT_SENT, "few draw it; others hang it as a black and white picture beside the mammograms"
                 ),
@@ -82,6 +90,7 @@ TABLE: Mapping[Profile, Mapping[ResultKind, Cell]] = MappingProxyType(
             {
                 ResultKind.READABLE_REPORT: _READ_FIRST,
                 ResultKind.MEASUREMENT_REPORT: _FIGURES,
+                ResultKind.VIEW_MEASUREMENT_REPORT: _ONE_FOR_ALL,
                 ResultKind.SEGMENTATION: Cell(When.SENT, "the exact pixels, for research and for later viewers"),
                 ResultKind.PRESENTATION_STATE: Cell(When.SENT, "for whatever viewer the exam is fetched to later"),
                 ResultKind.CAD_REPORT: Cell(When.SENT, "for a workstation that the exam is fetched to later"),
@@ -102,7 +111,8 @@ class Destination:
     Parameters
     ----------
     comprehensive
-        True sends the measurement report as Comprehensive SR, for a PACS that does not take Comprehensive 3D SR.
+        True sends Comprehensive SR only, for a PACS that does not take Comprehensive 3D SR: one measurement report for
+        the exam, also where the profile sends one for each view.
     """
 
     name: str
@@ -128,7 +138,8 @@ class Destination:
         kinds = frozenset(kind for kind, cell in TABLE[self.profile].items() if cell.when in whens)
         if not self.comprehensive:
             return kinds
-        return kinds - {ResultKind.MEASUREMENT_REPORT} | {ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE}
+        newer_class = {ResultKind.MEASUREMENT_REPORT, ResultKind.VIEW_MEASUREMENT_REPORT}
+        return kinds - newer_class | {ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE}
 
 
 def kinds_to_build(destinations: Iterable[Destination], *, outlined: bool) -> frozenset[ResultKind]:

@@ -26,7 +26,7 @@ FAILURE = "the results failed their check: segmentation: a segmentation holds an
 
 
 class Broken:
-    """Builds as the node does, but alters the last object of an answer that holds an analysis, as long as it is told.
+    """Builds as the node does, but alters the last segmentation of an answer that holds an analysis, as long as it is told.
 
     What it alters goes through the node's own check, as everything that is built does.
     """
@@ -39,10 +39,10 @@ class Broken:
         if not self.faulty or not any(image.prediction for image in answer.images):
             return results
         self.calls += 1
-        *rest, last = results
+        last = [result for result in results if result.modality == "SEG"][-1]
         pixels = bytearray(last.data)
         pixels[-100] ^= 1
-        altered = [*rest, replace(last, data=bytes(pixels))]
+        altered = [replace(last, data=bytes(pixels)) if result is last else result for result in results]
         check_results(answer, altered, kinds)
         raise AssertionError("the altered object passed")
 

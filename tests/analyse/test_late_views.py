@@ -5,6 +5,7 @@ import hashlib
 import pytest
 from pydicom import Dataset
 
+from dcis_node.results.profiles import Destination, Profile
 from storage.schema import Outbox, Report, Result
 from tests.analyse.foreign import measurement_report, plain_report
 from tests.analyse.nodes import Node
@@ -83,16 +84,29 @@ class TestOldVersions:
         assert not uids[0] & uids[1]
 
     def test_each_report_names_the_one_of_its_kind_before(self, node: Node):
+        node.put(destinations=(Destination("archive", Profile.ARCHIVE),))
         node.report(*pair())
         node.report(mammogram(3, "L CC"))
         node.report(mammogram(4, "L MLO"))
         for version in (2, 3):
             old = {r.kind: r.sop_instance_uid for r in of_version(node, version - 1)}
             reports = [r for r in of_version(node, version) if r.modality == "SR"]
-            assert {r.kind for r in reports} == {"readable_report", "measurement_report"}
-            assert all(old[r.kind] in predecessors(read(node, r)) for r in reports)
+            assert {r.kind for r in reports} == {"readable_report", "measurement_report", "cad_report"}
+            assert all(predecessors(read(node, r)) == {old[r.kind]} for r in reports)
+
+    def test_the_reports_of_views_name_the_readable_report_before_and_it_names_them(self, node: Node):
+        node.report(*pair())
+        node.report(mammogram(3, "L CC"))
+        old = {r.sop_instance_uid: r.kind for r in of_version(node, 1) if r.modality == "SR"}
+        readable, *of_views = [r for r in of_version(node, 2) if r.modality == "SR"]
+        assert predecessors(read(node, readable)) == set(old)
+        assert sorted(old.values()) == ["readable_report", "view_measurement_report", "view_measurement_report"]
+        assert len(of_views) == 3
+        for report in of_views:
+            assert [old[uid] for uid in predecessors(read(node, report))] == ["readable_report"]
 
     def test_a_first_measurement_report_names_the_readable_report_before(self, node: Node):
+        node.put(destinations=(Destination("pacs", Profile.GENERIC),))
         node.ensemble.probability = None
         node.report(*pair())
         node.ensemble.probability = 0.75

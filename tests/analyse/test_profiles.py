@@ -14,6 +14,7 @@ pytestmark = pytest.mark.usefixtures("fast_decode")
 
 EVERY_PROFILE = tuple(Destination(profile.value, profile) for profile in Profile)
 REPORTS = Counter({"readable_report": 1, "measurement_report": 1})
+VIEW_REPORTS = Counter({"readable_report": 1, "view_measurement_report": 2})
 TWO_SEGS, TWO_STATES = Counter({"segmentation": 2}), Counter({"presentation_state": 2})
 MARKS, PICTURE = Counter({"cad_report": 1}), Counter({"summary_image": 1})
 
@@ -38,7 +39,7 @@ def test_an_outlined_exam_goes_to_each_destination_as_its_viewers_show_it(node: 
     node.report(*exam())
     assert parcels(node) == {
         "generic": REPORTS + TWO_SEGS + TWO_STATES + PICTURE,
-        "ohif": REPORTS + TWO_SEGS,
+        "ohif": VIEW_REPORTS + TWO_SEGS,
         "mammo-workstation": REPORTS + TWO_STATES + MARKS + PICTURE,
         "archive": REPORTS + TWO_SEGS + TWO_STATES + MARKS,
     }
@@ -78,10 +79,10 @@ def test_the_switch_sends_comprehensive_sr_instead_and_to_that_destination_alone
     node.put(destinations=(old, Destination("new", Profile.OHIF)))
     node.report(*exam())
     found = parcels(node)
-    assert found["new"] == REPORTS + TWO_SEGS
+    assert found["new"] == VIEW_REPORTS + TWO_SEGS
     assert found["old"] == Counter({"readable_report": 1, "measurement_report_comprehensive": 1}) + TWO_SEGS
     classes = {result.kind: result.sop_class_uid for result in node.results}
-    assert classes[ResultKind.MEASUREMENT_REPORT] == "1.2.840.10008.5.1.4.1.1.88.34"
+    assert classes[ResultKind.VIEW_MEASUREMENT_REPORT] == "1.2.840.10008.5.1.4.1.1.88.34"
     assert classes[ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE] == "1.2.840.10008.5.1.4.1.1.88.33"
 
 
@@ -92,5 +93,5 @@ def test_a_destination_that_is_added_later_gets_nothing_of_the_exams_before(node
     node.receive(*exam())
     node.sweep()
     assert node.work() == 0
-    assert parcels(node) == {"first": REPORTS + TWO_SEGS}
+    assert parcels(node) == {"first": VIEW_REPORTS + TWO_SEGS}
     assert len(node.rows(Report)) == len(node.rows(Exam)) == 1

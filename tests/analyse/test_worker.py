@@ -51,7 +51,7 @@ class TestOneExam:
         assert set(node.reasons().values()) == {"eligible"}
         assert [exam.state for exam in node.exams] == ["reported"]
         assert node.exams[0].completeness == "four_standard_views"
-        assert sorted(result.modality for result in node.results) == ["SEG"] * 4 + ["SR"] * 2
+        assert sorted(result.modality for result in node.results) == ["SEG"] * 4 + ["SR"] * 5
         assert {parcel.result_id for parcel in node.parcels} == {result.id for result in node.results}
         assert all(node.files.exists(result.sha256) for result in node.results)
 
@@ -83,7 +83,7 @@ class TestOneExam:
         calls = len(node.ensemble.calls)
         node.report(*four_views()[:2])
         assert len(node.ensemble.calls) == calls == 2
-        assert (len(node.reports), len(node.parcels)) == (1, 4)
+        assert (len(node.reports), len(node.parcels)) == (1, 5)
 
     def test_a_late_view_gives_a_new_version_that_names_the_old_one(self, node: Node):
         node.report(*four_views()[:2])

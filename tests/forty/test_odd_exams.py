@@ -32,6 +32,6 @@ def test_the_exam_is_answered_as_it_should_be(case, outcomes):
 
 def test_every_kind_of_object_is_made_of_it(case, outcomes):
     always = {"readable_report", "cad_report", "summary_image"}
-    drawn = {"measurement_report", "segmentation", "presentation_state"}
+    drawn = {"measurement_report", "view_measurement_report", "segmentation", "presentation_state"}
     kinds = outcomes[case.name].kinds - {"measurement_report_comprehensive"}
     assert kinds in (always, always | drawn)

@@ -50,10 +50,12 @@ def test_what_the_profile_does_not_send_is_not_asked_for(tmp_path):
     assert profile.verdict is Verdict.OK
 
 
-def test_the_switch_to_comprehensive_sr_is_advised_where_it_helps(tmp_path):
-    with taking(set(ResultKind) - {ResultKind.MEASUREMENT_REPORT}) as pacs:
-        _, refused = findings(tmp_path, pacs.port)
-        _, switched = findings(tmp_path, pacs.port, measurement_report="comprehensive")
+@pytest.mark.parametrize("profile", ["generic", "ohif"])
+def test_the_switch_to_comprehensive_sr_is_advised_where_it_helps(tmp_path, profile):
+    newer_class = {ResultKind.MEASUREMENT_REPORT, ResultKind.VIEW_MEASUREMENT_REPORT}
+    with taking(set(ResultKind) - newer_class) as pacs:
+        _, refused = findings(tmp_path, pacs.port, profile=profile)
+        _, switched = findings(tmp_path, pacs.port, profile=profile, measurement_report="comprehensive")
     assert "Comprehensive 3D SR" in refused.detail
     assert 'measurement_report = "comprehensive"' in refused.detail
     assert switched.verdict is Verdict.OK

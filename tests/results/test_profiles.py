@@ -15,11 +15,15 @@ MANUAL = Path(__file__).parents[2] / "docs" / "profiles.md"
 ROWS = {
     ResultKind.READABLE_REPORT: "readable report",
     ResultKind.MEASUREMENT_REPORT: "measurement report",
+    ResultKind.VIEW_MEASUREMENT_REPORT: "measurement reports, one per view",
     ResultKind.SEGMENTATION: "segmentations",
     ResultKind.PRESENTATION_STATE: "presentation states",
     ResultKind.CAD_REPORT: "Mammography CAD SR",
     ResultKind.SUMMARY_IMAGE: "summary image",
 }
+
+
+MEASUREMENTS = {ResultKind.MEASUREMENT_REPORT, ResultKind.VIEW_MEASUREMENT_REPORT}
 
 
 def as_manual():
@@ -46,10 +50,14 @@ def test_every_profile_says_something_of_every_kind(profile):
 
 
 @pytest.mark.parametrize("profile", Profile)
-def test_both_reports_go_everywhere_and_the_picture_wherever_nothing_was_outlined(profile):
+def test_text_and_figures_go_everywhere_and_the_picture_wherever_nothing_was_outlined(profile):
     destination = Destination("d", profile)
     for outlined in (True, False):
-        assert {ResultKind.READABLE_REPORT, ResultKind.MEASUREMENT_REPORT} <= destination.kinds(outlined=outlined)
+        kinds = destination.kinds(outlined=outlined)
+        assert ResultKind.READABLE_REPORT in kinds
+        # OHIF alone gets a report for each view, and it instead of the whole one.
+        (figures,) = kinds & MEASUREMENTS
+        assert (figures is ResultKind.VIEW_MEASUREMENT_REPORT) == (profile is Profile.OHIF)
     assert ResultKind.SUMMARY_IMAGE in destination.kinds(outlined=False)
     assert destination.kinds(outlined=True) | destination.kinds(outlined=False) == destination.every_kind
 
@@ -61,10 +69,10 @@ def test_the_picture_comes_without_need_only_where_no_viewer_shows_the_reports()
 
 @pytest.mark.parametrize("outlined", [True, False])
 @pytest.mark.parametrize("profile", Profile)
-def test_the_switch_changes_the_class_of_the_measurement_report_and_nothing_else(profile, outlined):
+def test_by_the_switch_one_comprehensive_sr_takes_the_place_of_the_measurement_reports(profile, outlined):
     plain = Destination("d", profile).kinds(outlined=outlined)
     switched = Destination("d", profile, comprehensive=True).kinds(outlined=outlined)
-    assert plain - switched == {ResultKind.MEASUREMENT_REPORT}
+    assert plain - switched == plain & MEASUREMENTS
     assert switched - plain == {ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE}
 
 

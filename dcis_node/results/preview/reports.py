@@ -42,6 +42,12 @@ def read_regions(report: Dataset) -> tuple[Drawing, ...]:
     return tuple(_region(report, group, scoord) for group in groups for scoord in _of(group, "SCOORD"))
 
 
+def read_regions_of_first_view(report: Dataset) -> tuple[Drawing, ...]:
+    """Give what OHIF 3.13 draws of a report of several mammograms: the regions of its first view."""
+    regions = read_regions(report)
+    return tuple(region for region in regions if region.image_uid == regions[0].image_uid)
+
+
 def _region(report: Dataset, group: Dataset, scoord: Dataset) -> Drawing:
     points = points_of(scoord)
     lines = tuple(ohif_texts(group))

@@ -9,13 +9,14 @@ from pydicom import Dataset
 from dcis_node.results.kinds import ResultKind
 from dcis_node.results.preview.drawing import Drawing
 from dcis_node.results.preview.overlays import read_marks, read_presentation, read_segmentation
-from dcis_node.results.preview.reports import read_regions
+from dcis_node.results.preview.reports import read_regions, read_regions_of_first_view
 from dcis_node.results.profiles import Profile
 
 NAMES: Mapping[ResultKind, str] = MappingProxyType(
     {
         ResultKind.READABLE_REPORT: "readable report",
         ResultKind.MEASUREMENT_REPORT: "measurement report",
+        ResultKind.VIEW_MEASUREMENT_REPORT: "measurement report of a view",
         ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE: "measurement report",
         ResultKind.CAD_REPORT: "Mammography CAD SR",
         ResultKind.SUMMARY_IMAGE: "summary image",
@@ -28,8 +29,8 @@ NAMES: Mapping[ResultKind, str] = MappingProxyType(
 READERS: Mapping[ResultKind, Callable[[Dataset], tuple[Drawing, ...]]] = MappingProxyType(
     {
         ResultKind.SEGMENTATION: read_segmentation,
-        ResultKind.MEASUREMENT_REPORT: read_regions,
-        ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE: read_regions,
+        ResultKind.VIEW_MEASUREMENT_REPORT: read_regions,
+        ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE: read_regions_of_first_view,
         ResultKind.CAD_REPORT: read_marks,
         ResultKind.PRESENTATION_STATE: read_presentation,
     }
@@ -64,7 +65,8 @@ class Viewer:
 
 
 _PAGES = frozenset({ResultKind.READABLE_REPORT, ResultKind.SUMMARY_IMAGE})
-_MEASUREMENTS = frozenset({ResultKind.MEASUREMENT_REPORT, ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE})
+# What the profile `ohif` sends, and what it sends instead by the switch.
+_MEASUREMENTS = frozenset({ResultKind.VIEW_MEASUREMENT_REPORT, ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE})
 VIEWERS: Mapping[Profile, Viewer] = MappingProxyType(
     {
         Profile.GENERIC: Viewer(
