@@ -26,7 +26,7 @@ FAILURE = "the results failed their check: segmentation: a segmentation holds an
 
 
 class Broken:
-    """Builds as the node does, but alters the last segmentation of an answer that holds an analysis, as long as it is told.
+    """Builds as the node does, but alters the last segmentation of an answer that holds an analysis, while it is told.
 
     What it alters goes through the node's own check, as everything that is built does.
     """

@@ -20,6 +20,7 @@ FIRST, SECOND = f"{STUDY}.1", f"{STUDY}.3"
 OUTLINING = {
     ResultKind.MEASUREMENT_REPORT,
     ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE,
+    ResultKind.VIEW_MEASUREMENT_REPORT,
     ResultKind.CAD_REPORT,
     ResultKind.PRESENTATION_STATE,
 }
@@ -40,7 +41,7 @@ def test_every_kind_that_outlines_draws_both_views_and_all_agree():
     check_agreement(outlines(), segments(), the_exam())
 
 
-@pytest.mark.parametrize("place", range(8))
+@pytest.mark.parametrize("place", range(10))
 def test_one_object_that_draws_elsewhere_is_caught(place):
     drawn = outlines()
     # One pixel aside is on the mask still, for all corners but one.

@@ -8,7 +8,12 @@ from tests.results.check.altering import built, caught_by, first_group, of_code,
 from tests.results.reading import groups, items
 
 MEASUREMENTS = ResultKind.MEASUREMENT_REPORT
-REPORTS = (ResultKind.READABLE_REPORT, MEASUREMENTS, ResultKind.CAD_REPORT)
+REPORTS = (ResultKind.READABLE_REPORT, MEASUREMENTS, ResultKind.VIEW_MEASUREMENT_REPORT, ResultKind.CAD_REPORT)
+
+
+def asked_by(kind):
+    """The check that holds a kind to these rules."""
+    return "view_measurement" if kind is ResultKind.VIEW_MEASUREMENT_REPORT else "document"
 
 
 def series(ds):
@@ -32,7 +37,7 @@ def drop_evidence(ds):
 )
 def test_flags_and_evidence_are_held_in_every_report(kind, change, words):
     caught = caught_by(rewritten(built(kind), change))
-    assert words in caught.pop("document")
+    assert words in caught.pop(asked_by(kind))
     assert caught == {}
 
 
@@ -42,7 +47,7 @@ def test_an_empty_container_is_caught_in_every_report(kind):
         containers = [i for i in items(ds) if i.get("ValueType") == "CONTAINER"]
         containers[-1].ContentSequence = []
 
-    assert caught_by(rewritten(built(kind), change))["document"] == "a container of a report is empty"
+    assert caught_by(rewritten(built(kind), change))[asked_by(kind)] == "a container of a report is empty"
 
 
 def test_a_pointer_at_no_evidence_is_caught():

@@ -12,11 +12,12 @@ from dcis_node.mammogram.facts import Reason
 from dcis_node.results.check.measurement import area_and_extent
 from dcis_node.results.kinds import ResultKind
 from dcis_node.results.lesion import lesion_of
-from tests.results.builders import MODEL, answer, four_views, image, mask_of, prediction, results_of
+from tests.results.builders import MODEL, STUDY, answer, four_views, image, mask_of, prediction, results_of
 from tests.results.check.altering import built, caught_by, first_group, of_code, rewritten, without
-from tests.results.reading import groups, items
+from tests.results.reading import groups, items, read
 
-KINDS = (ResultKind.MEASUREMENT_REPORT, ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE)
+VIEW = ResultKind.VIEW_MEASUREMENT_REPORT
+KINDS = (ResultKind.MEASUREMENT_REPORT, ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE, VIEW)
 
 
 def library_entry(ds):
@@ -112,6 +113,61 @@ def test_what_the_measurement_report_lacks_or_says_otherwise_is_caught(name):
     caught = caught_by(rewritten(built(KINDS[0]), change))
     assert words in caught.pop("measurement")
     assert caught == {}
+
+
+# What only a report of several views can have.
+@pytest.mark.parametrize("name", sorted(FAULTS.keys() - {"one UID for two", "a view not in the library"}))
+def test_what_the_report_of_a_view_lacks_or_says_otherwise_is_caught(name):
+    change, words = FAULTS[name]
+    for number in (0, 1):
+        if (number, name) != (1, "another view"):  # its view is the one that the fault puts in
+            caught = caught_by(rewritten(built(VIEW, number), change))
+            assert words in caught.pop("view_measurement")
+            assert caught == {}
+
+
+def whole():
+    return read(built(ResultKind.MEASUREMENT_REPORT))
+
+
+def group_of_another_view(ds):
+    of_code(ds, "126010")[0].ContentSequence.append(groups(whole())[1])
+
+
+def entry_of_another_view(ds):
+    own = library_entry(ds).ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+    entries = [item for item in items(whole()) if item.ValueType == "IMAGE" and "ContentSequence" in item]
+    others = (entry for entry in entries if entry.ReferencedSOPSequence[0].ReferencedSOPInstanceUID != own)
+    of_code(ds, "111028")[0].ContentSequence[0].ContentSequence.append(next(others))
+
+
+def entry_instead_of_its_own(ds):
+    entry_of_another_view(ds)
+    entry_taken_away(ds)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (group_of_another_view, "outlines not one view"),
+        (entry_of_another_view, "lists other views"),
+        (entry_instead_of_its_own, "the image library lacks"),
+        (lambda ds: without(of_code(ds, "126010")[0], lambda c: False), "a container of a report is empty"),
+        (lambda ds: without(ds, lambda c: c not in of_code(ds, "126010")), "outlines not one view"),
+    ],
+)
+def test_the_report_of_a_view_holds_that_view_alone(change, words):
+    caught = caught_by(rewritten(built(VIEW), change))
+    assert words in caught.pop("view_measurement")
+    assert caught == {}
+
+
+def test_the_report_of_a_view_lies_in_the_study_of_its_image():
+    exam = answer([image(number=1), image("R", "MLO", number=2, study="2.25.2002")])
+    *_, second = results_of(exam.images, kinds=frozenset({VIEW}))
+    assert caught_by(second, exam) == {}
+    moved = rewritten(second, lambda ds: setattr(ds, "StudyInstanceUID", STUDY))
+    assert "lies in another study" in caught_by(moved, exam)["view_measurement"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

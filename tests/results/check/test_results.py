@@ -10,6 +10,7 @@ from dcis_node.results.check.results import check_results
 from dcis_node.results.kinds import EVERY_KIND, ResultKind
 from tests.results.builders import BASIC, answer, four_view_results, four_views, results_of
 from tests.results.check.altering import built, rewritten
+from tests.results.reading import read
 
 
 def test_what_was_built_passes():
@@ -27,6 +28,17 @@ def test_an_object_that_was_taken_away_is_missed(kind):
     results = [result for result in four_view_results(EVERY_KIND) if result.sop_instance_uid != gone]
     with pytest.raises(ResultError, match="not those that this answer must have"):
         check_results(answer(), results, EVERY_KIND)
+
+
+def test_the_same_view_twice_in_place_of_another_is_caught():
+    kinds = frozenset({ResultKind.VIEW_MEASUREMENT_REPORT})
+    first, second = four_view_results(kinds)
+
+    def as_the_first(ds):
+        ds.ContentSequence = read(first).ContentSequence
+
+    with pytest.raises(ResultError, match="not those that this answer must have"):
+        check_results(answer(), [first, rewritten(second, as_the_first)], kinds)
 
 
 def test_an_object_that_nobody_wanted_is_caught():

@@ -9,7 +9,13 @@ from pydicom import Dataset, dcmread
 from dcis_node.mammogram.display import choose, transforms
 from dcis_node.results.kinds import ResultKind
 from dcis_node.results.preview.overlays import read_marks, read_presentation, read_segmentation, softcopy
-from dcis_node.results.preview.reports import OHIF_TEXTS, ohif_texts, read_regions, read_sections
+from dcis_node.results.preview.reports import (
+    OHIF_TEXTS,
+    ohif_texts,
+    read_regions,
+    read_regions_of_first_view,
+    read_sections,
+)
 from tests.results.builders import image, mask_of, results_of
 from tests.results.reading import groups, readable
 
@@ -50,6 +56,16 @@ def test_the_texts_are_those_that_ohif_writes_and_stand_beside_the_first_piece_o
     assert any(line.startswith("Long axis: ") and line.endswith(" mm") for line in first.captions[0].lines)
     assert first.captions[0].corner is None
     assert second.captions == ()
+
+
+def test_of_a_report_of_two_views_ohif_draws_the_first_and_of_those_of_each_view_both():
+    views = image(number=1, mask=TWO_BOXES), image("L", number=2)
+    first, second = (view.header.sop_instance_uid for view in views)
+    whole = objects(ResultKind.MEASUREMENT_REPORT, *views)[0]
+    assert [region.image_uid for region in read_regions(whole)] == [first, first, second]
+    assert [region.image_uid for region in read_regions_of_first_view(whole)] == [first, first]
+    of_views = objects(ResultKind.VIEW_MEASUREMENT_REPORT, *views)
+    assert [region.image_uid for ds in of_views for region in read_regions(ds)] == [first, first, second]
 
 
 def test_the_site_is_written_where_fewer_than_five_figures_stand():

@@ -377,6 +377,50 @@ def test_the_comprehensive_sr_has_the_same_tree():
     assert (newer.SeriesNumber, older.SeriesNumber) == (9002, 9003)
 
 
+VIEWS = frozenset({ResultKind.VIEW_MEASUREMENT_REPORT})
+
+
+def test_each_outlined_view_has_a_report_with_its_groups_and_itself_in_the_library():
+    pieces = image("R", "CC", number=1, mask=PIECES)
+    images = [pieces, *four_views()[1:]]
+    whole = report_of(images)
+    of_views = [read(result) for result in results_of(images, kinds=VIEWS)]
+    for ds, number, count in zip(of_views, (1, 3), (3, 1), strict=True):
+        uid = f"{STUDY}.{number}"
+        assert ds.SOPClassUID == Comprehensive3DSRStorage
+        assert groups(ds) == [group for group in groups(whole) if region(group)[1] == uid]
+        assert len(groups(ds)) == count
+        entries = [i for i in items(ds) if i.ValueType == "IMAGE" and "ContentSequence" in i]
+        assert [i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for i in entries] == [uid]
+        assert evaluations(ds) == evaluations(whole)
+        assert evidence(ds) == evidence(whole)
+    assert [ds.SeriesNumber for ds in of_views] == [9031, 9032]
+    assert [str(ds.SeriesDescription) for ds in of_views] == [
+        "RUO SYNTHETIC DCIS figures R CC",
+        "RUO SYNTHETIC DCIS figures R MLO",
+    ]
+    uids = {uid for ds in (whole, *of_views) for uid in (ds.SOPInstanceUID, ds.SeriesInstanceUID)}
+    assert len(uids) == 6
+
+
+def test_the_report_of_a_view_lies_in_the_study_of_its_image_and_names_the_others_as_other_evidence():
+    other = image("R", "MLO", number=3, study="2.25.2002")
+    first, second = (read(result) for result in results_of([*four_views()[:2], other], kinds=VIEWS))
+    assert (first.StudyInstanceUID, second.StudyInstanceUID) == (STUDY, "2.25.2002")
+    assert [item.StudyInstanceUID for item in second.PertinentOtherEvidenceSequence] == [STUDY]
+    assert evidence(first) == evidence(second)
+
+
+def test_a_report_of_a_view_follows_the_readable_report_which_follows_those_of_the_views():
+    of_view = ResultKind.VIEW_MEASUREMENT_REPORT
+    uids, named = predecessors([READABLE, of_view], [READABLE, of_view])
+    assert named == {READABLE: list(uids.values()), of_view: [uids[READABLE]]}
+
+
+def test_without_an_outline_there_is_no_report_of_a_view():
+    assert results_of([image(box=None)], NOTHING, kinds=VIEWS) == ()
+
+
 def test_without_an_outline_there_is_no_measurement_report():
     results = results_of([image(box=None)], NOTHING)
     assert [r.modality for r in results] == ["SR"]
