@@ -30,8 +30,8 @@ pytestmark = [pytest.mark.peer, pytest.mark.timeout(600)]
 # The Comprehensive SR has the tree of the Comprehensive 3D SR; it is judged once.
 every_kind = partial(results_of, kinds=EVERY_KIND - {ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE})
 # The slowest to judge is left out where an exam has no new kind of row in it.
-measurements = {ResultKind.MEASUREMENT_REPORT, ResultKind.VIEW_MEASUREMENT_REPORT}
-without_measurements = partial(every_kind, kinds=every_kind.keywords["kinds"] - measurements)
+MEASUREMENTS = frozenset({ResultKind.MEASUREMENT_REPORT, ResultKind.VIEW_MEASUREMENT_REPORT})
+without_measurements = partial(every_kind, kinds=every_kind.keywords["kinds"] - MEASUREMENTS)
 
 MARKED = replace(
     image(),
