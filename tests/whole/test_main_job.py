@@ -34,7 +34,7 @@ def results_of(exam):
 
 
 @pytest.mark.peer
-def test_dcmtk_sends_an_exam_and_gets_the_reports_and_segmentations_back(tmp_path, exam_folder):
+def test_dcmtk_sends_an_exam_and_gets_the_objects_of_its_profile_back(tmp_path, exam_folder):
     with (
         storescp(tmp_path) as pacs,
         running_node(tmp_path / "node", destinations=[(pacs.aet, pacs.port)]) as node,
@@ -51,7 +51,8 @@ def test_dcmtk_sends_an_exam_and_gets_the_reports_and_segmentations_back(tmp_pat
     assert {str(d.StudyInstanceUID) for d in came} == {study_of(exam_folder)}
     outlined = sum(view["outlined"] for view in views)
     assert outlined >= 1
-    assert Counter(d.Modality for d in came) == {"SR": 2, "SEG": outlined}
+    with_finding = sum(view["outlined"] or view["probability"] is not None for view in views)
+    assert Counter(d.Modality for d in came) == {"SR": 2, "SEG": outlined, "PR": with_finding, "OT": 1}
 
 
 @pytest.mark.peer
