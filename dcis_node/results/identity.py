@@ -105,16 +105,17 @@ def dress(ds: Dataset, answer: ExamAnswer, *, source: SourceImage, description: 
     source
         The image whose patient and study attributes are copied.
     description
-        Of the series, after "RUO".
+        Of the series, after "RUO", what tells it from the others first.
     number
         Of the series.
     """
     _copy_patient_and_study(ds, source.attributes)
     _set_times(ds, made_at(answer, source.attributes))
     _set_equipment(ds, answer, source.attributes)
-    research = "RUO SYNTHETIC" if answer.model.synthetic else "RUO"
+    synthetic = " SYNTHETIC" if answer.model.synthetic else ""
     again = f" v{answer.version}" if answer.version > 1 else ""
-    ds.SeriesDescription = plain(f"{research} {description}{again}", limit=64)
+    # Lists of series cut it after some twenty characters: what tells one from another comes first.
+    ds.SeriesDescription = plain(f"RUO {description}{again}{synthetic}", limit=64)
     ds.SeriesNumber = number + 100 * (answer.version - 1)
     ds.InstanceNumber = 1
     ds.ContentQualification = "RESEARCH"

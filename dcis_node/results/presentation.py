@@ -95,7 +95,7 @@ def build_presentation(
         presentation_lut_transformation=steps.presentation,
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
-    dress(ds, answer, source=image, description=f"DCIS presentation {label}", number=number)
+    dress(ds, answer, source=image, description=f"{label} DCIS presentation", number=number)
     _finish(ds, answer, image)
     return written(ds, ExplicitVRLittleEndian, KIND)
 

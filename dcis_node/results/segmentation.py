@@ -68,7 +68,7 @@ def build_segmentation(
         pixel_measures=_pixel_measures(image),
     )
     _finish(ds, image)
-    dress(ds, answer, source=image, description=f"DCIS outline {label}", number=number)
+    dress(ds, answer, source=image, description=f"{label} DCIS outline", number=number)
     return written(ds, ExplicitVRLittleEndian, KIND)
 
 

@@ -69,7 +69,7 @@ def test_a_mark_of_each_kind_centres_the_analysis_and_is_pointed_at(node: Node, 
     assert (view["sop_instance_uid"], view["mark"]["kind"], view["mark"]["source_uid"]) == ("1.2.3.1", kind, "1.2.3.7")
     found = reports(node)
     # The one of the view that is marked.
-    measured = next(ds for ds in found if str(ds.SeriesDescription).endswith("DCIS figures R CC"))
+    measured = next(ds for ds in found if str(ds.SeriesDescription).startswith("RUO R CC DCIS figures"))
     pointers = [item for ds in found[1:] for item in content(ds) if named(item) == "GIVENMARK"]
     assert [str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for item in pointers] == ["1.2.3.7"]
     assert [item.ValueType for item in pointers] == ["IMAGE" if kind == "seg" else "COMPOSITE"]

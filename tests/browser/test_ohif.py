@@ -39,11 +39,11 @@ EVERYTHING = frozenset(ResultKind) - {
     ResultKind.MEASUREMENT_REPORT_COMPREHENSIVE,
     ResultKind.VIEW_MEASUREMENT_REPORT,
 }
-REPORT = "RUO SYNTHETIC DCIS report"
-OUTLINES = "RUO SYNTHETIC DCIS outlines and figures"
-FIGURES = "RUO SYNTHETIC DCIS figures"  # and the view
+REPORT = "RUO DCIS report SYNTHETIC"
+OUTLINES = "RUO DCIS outlines and figures SYNTHETIC"
+FIGURES = "RUO {view} DCIS figures SYNTHETIC"
 OHIF = Destination("", Profile.OHIF)
-SUMMARY = "RUO SYNTHETIC DCIS summary"
+SUMMARY = "RUO DCIS summary SYNTHETIC"
 # What OHIF writes for the meaning of a code.
 SHORT = {"Long Axis": "L: ", "Short Axis": "W: "}
 
@@ -124,7 +124,7 @@ def not_analysed(archive, tmp_path_factory):
 def overlay_of(viewer, exam, view, *, name):
     """Open the segmentation of a view; give its pixels on the screen, the canvas without it, and the placement."""
     viewer.open_study(exam.study_uid)
-    viewer.open_series(f"RUO SYNTHETIC DCIS outline {view}", READY_SEG)
+    viewer.open_series(f"RUO {view} DCIS outline SYNTHETIC", READY_SEG)
     assert viewer.image_uid() == exam.image_uids[view]
     shown = viewer.canvas(f"{name} {view}")
     viewer.set_segmentations(visible=False)
@@ -167,7 +167,7 @@ def test_a_segmentation_that_is_three_pixels_off_or_mirrored_is_seen_to_be(view,
 def test_the_yes_to_the_question_leaves_the_segmentation_where_it_is(viewer, outlined, figures):
     exam, _ = outlined
     viewer.open_study(exam.study_uid)
-    viewer.open_series("RUO SYNTHETIC DCIS outline R MLO", READY_SEG)
+    viewer.open_series("RUO R MLO DCIS outline SYNTHETIC", READY_SEG)
     viewer.page.get_by_role("button", name="Yes", exact=True).click()
     assert viewer.becomes(READY_HYDRATED, "R MLO"), viewer.report()
     shown = viewer.canvas("segmentation R MLO after yes")
@@ -198,7 +198,7 @@ def whole_report(results):
 def view_report(results, view):
     """The measurement report of a view."""
     reports = [reading.read(r) for r in results if r.kind is ResultKind.VIEW_MEASUREMENT_REPORT]
-    return next(ds for ds in reports if ds.SeriesDescription == f"{FIGURES} {view}")
+    return next(ds for ds in reports if ds.SeriesDescription == FIGURES.format(view=view))
 
 
 def check_state(viewer, report):
@@ -276,7 +276,7 @@ def test_the_measurement_report_draws_outline_and_figures_on_the_lesion(viewer, 
 def test_the_report_of_each_view_draws_outline_and_figures_on_it(view, viewer, by_profile, figures):
     exam, results = by_profile
     viewer.open_study(exam.study_uid)
-    viewer.open_series(f"{FIGURES} {view}", READY_SR)
+    viewer.open_series(FIGURES.format(view=view), READY_SR)
     viewer.screenshot(f"view report {view}")
     report = view_report(results, view)
     check_state(viewer, report)
@@ -322,7 +322,7 @@ def test_of_a_report_of_several_views_the_arrow_shows_the_outline_of_the_second(
 def test_the_figures_beside_a_lesion_at_the_chest_wall_are_not_cut(viewer, displaced, figures):
     exam, results = displaced
     viewer.open_study(exam.study_uid)
-    viewer.open_series(f"{FIGURES} R CC", READY_SR)
+    viewer.open_series(FIGURES.format(view="R CC"), READY_SR)
     viewer.leave_out("texts", "lines")
     bare = viewer.canvas("chest wall bare")
     viewer.leave_out()
@@ -352,15 +352,15 @@ def test_every_series_of_a_full_study_opens_and_nothing_blanks(viewer, outlined,
     exam, results = outlined
     unsupported = unsupported_of(viewer, exam, results)
     figures("unsupported", unsupported)
-    marks = "RUO SYNTHETIC DCIS CAD marks"
-    assert unsupported == sorted([marks, *(f"RUO SYNTHETIC DCIS presentation {view}" for view in VIEWS)])
+    marks = "RUO DCIS CAD marks SYNTHETIC"
+    assert unsupported == sorted([marks, *(f"RUO {view} DCIS presentation SYNTHETIC" for view in VIEWS)])
     for view in VIEWS:
         viewer.open_series(view, READY_IMAGE)
         assert not is_blank(viewer.canvas(f"full study {view}")), viewer.report()
     viewer.open_series(SUMMARY, READY_IMAGE)
     assert not is_blank(viewer.canvas("full study summary")), viewer.report()
     # A double-click on what it does not show leaves what is shown.
-    for description in (marks, "RUO SYNTHETIC DCIS presentation R CC"):
+    for description in (marks, "RUO R CC DCIS presentation SYNTHETIC"):
         viewer.double_click(description)
         assert viewer.becomes(READY_IMAGE, SUMMARY), viewer.report()
         assert not is_blank(viewer.canvas(f"full study {description}")), viewer.report()

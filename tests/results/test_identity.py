@@ -60,10 +60,10 @@ def test_patient_and_study_are_those_of_the_images_in_every_object():
 def test_series_are_numbered_and_described_as_research():
     found = [read(result) for result in four_view_results()]
     assert [(ds.SeriesNumber, ds.SeriesDescription) for ds in found] == [
-        (9001, "RUO SYNTHETIC DCIS report"),
-        (9002, "RUO SYNTHETIC DCIS outlines and figures"),
-        (9011, "RUO SYNTHETIC DCIS outline R CC"),
-        (9012, "RUO SYNTHETIC DCIS outline R MLO"),
+        (9001, "RUO DCIS report SYNTHETIC"),
+        (9002, "RUO DCIS outlines and figures SYNTHETIC"),
+        (9011, "RUO R CC DCIS outline SYNTHETIC"),
+        (9012, "RUO R MLO DCIS outline SYNTHETIC"),
     ]
 
 

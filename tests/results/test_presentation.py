@@ -47,8 +47,8 @@ def test_each_view_with_a_finding_has_one_in_a_series_of_its_own():
     references = [ds.ReferencedSeriesSequence[0].ReferencedImageSequence[0].ReferencedSOPInstanceUID for ds in found]
     assert references == [f"{STUDY}.1", f"{STUDY}.3"]
     assert [ds.SeriesDescription for ds in found] == [
-        "RUO SYNTHETIC DCIS presentation R CC",
-        "RUO SYNTHETIC DCIS presentation R MLO",
+        "RUO R CC DCIS presentation SYNTHETIC",
+        "RUO R MLO DCIS presentation SYNTHETIC",
     ]
     first = SERIES_NUMBERS[ResultKind.PRESENTATION_STATE]
     assert [ds.SeriesNumber for ds in found] == [first, first + 1]

@@ -15,8 +15,8 @@ def test_each_outlined_view_has_one_in_a_series_of_its_own():
     found = segmentations()
     assert [source_of(seg) for seg in found] == [f"{STUDY}.1", f"{STUDY}.3"]
     assert [seg.SeriesDescription for seg in found] == [
-        "RUO SYNTHETIC DCIS outline R CC",
-        "RUO SYNTHETIC DCIS outline R MLO",
+        "RUO R CC DCIS outline SYNTHETIC",
+        "RUO R MLO DCIS outline SYNTHETIC",
     ]
     first = SERIES_NUMBERS[ResultKind.SEGMENTATION]
     assert [seg.SeriesNumber for seg in found] == [first, first + 1]
@@ -105,7 +105,7 @@ def test_a_synthetic_model_is_called_so_everywhere():
     assert seg.ContentDescription == "SYNTHETIC MODEL (phantoms): figures have no clinical meaning"
     assert "SYNTHETIC" in segment.SegmentLabel
     assert "SYNTHETIC MODEL trained on phantoms: figures have no clinical meaning" in segment.SegmentDescription
-    assert seg.SeriesDescription.startswith("RUO SYNTHETIC ")
+    assert seg.SeriesDescription.endswith(" SYNTHETIC")
 
 
 def test_an_image_of_another_study_has_its_segmentation_there():

@@ -82,7 +82,7 @@ def test_it_is_a_single_uncompressed_rgb_secondary_capture_in_the_study_of_the_r
     assert (ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PlanarConfiguration) == (HEIGHT, WIDTH, 3, 0)
     assert (ds.PhotometricInterpretation, ds.BitsAllocated, ds.Modality) == ("RGB", 8, "OT")
     assert ds.StudyInstanceUID == STUDY
-    assert ds.SeriesDescription == "RUO SYNTHETIC DCIS summary"
+    assert ds.SeriesDescription == "RUO DCIS summary SYNTHETIC"
     assert not {"NumberOfFrames", "VOILUTFunction", "PixelSpacing"} & set(ds.dir())
 
 

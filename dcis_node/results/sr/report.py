@@ -86,7 +86,7 @@ def build_view_report(
         _tree(answer, {image.header.sop_instance_uid: lesion}, library=[image]),
         sop_class_uid=SOP_CLASS_UIDS[kind],
         kind=kind,
-        description=f"DCIS figures {label}",
+        description=f"{label} DCIS figures",
         view=image,
         number=number,
     )

@@ -279,7 +279,7 @@ def test_a_later_version_names_its_predecessors():
     assert item.StudyInstanceUID == STUDY
     assert item.ReferencedSeriesSequence[0].SeriesInstanceUID == "2.25.6"
     assert item.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "2.25.5"
-    assert ds.SeriesDescription.endswith(" v2")
+    assert ds.SeriesDescription.endswith(" v2 SYNTHETIC")
 
 
 def predecessors(kinds, built):
@@ -343,7 +343,7 @@ def test_a_synthetic_model_is_called_so_on_the_image_in_the_text_and_in_the_code
     assert name(first).CodeMeaning == "SYNTHETIC risk, view"
     assert "SYNTHETIC MODEL trained on phantoms: figures have no clinical meaning" in whole_text(ds)
     assert set(codes_of(ds, "USE")) == {"RUOSYN"}
-    assert ds.SeriesDescription.startswith("RUO SYNTHETIC ")
+    assert ds.SeriesDescription.endswith(" SYNTHETIC")
 
 
 def test_a_trained_model_is_not_called_synthetic_but_research_use_only():
@@ -396,8 +396,8 @@ def test_each_outlined_view_has_a_report_with_its_groups_and_itself_in_the_libra
         assert evidence(ds) == evidence(whole)
     assert [ds.SeriesNumber for ds in of_views] == [9031, 9032]
     assert [str(ds.SeriesDescription) for ds in of_views] == [
-        "RUO SYNTHETIC DCIS figures R CC",
-        "RUO SYNTHETIC DCIS figures R MLO",
+        "RUO R CC DCIS figures SYNTHETIC",
+        "RUO R MLO DCIS figures SYNTHETIC",
     ]
     uids = {uid for ds in (whole, *of_views) for uid in (ds.SOPInstanceUID, ds.SeriesInstanceUID)}
     assert len(uids) == 6
