@@ -116,7 +116,7 @@ def node_crop(exam: Exam, preprocessing: Preprocessing, scratch: Path) -> np.nda
     watched = Watched(preprocessing)
     mark = Mark(exam.row.sop_instance_uid, *exam.middle, "seg", "1.2.3")
     settings = AnalyseSettings()
-    node_view.analyse_view(exam.file, exam.header, predictor=watched, settings=settings, scratch=scratch, mark=mark)
+    node_view.analyse_view(exam.file, exam.header, predictor=watched, settings=settings, scratch=scratch, marks=(mark,))
     return watched.crops[0]
 
 
