@@ -77,21 +77,6 @@ def check_outline(points: Points, image: SourceImage) -> None:
     demand(_meets(points, image), f"an outline does not lie on the mask of {uid}")
 
 
-def check_on_mask(point: Points, image: SourceImage) -> None:
-    """Demand that a point (x, y) lies in the box of the mask: the centre of a ring need not lie on it.
-
-    Raises
-    ------
-    ResultError
-        Naming the image.
-    """
-    check_inside(point.reshape(1, 2), image)
-    x0, y0, x1, y1 = mask_box(image)
-    x, y = point.ravel()
-    held = bool(x0 <= x <= x1 and y0 <= y <= y1)
-    demand(held, f"a point does not lie within the mask of {image.header.sop_instance_uid}")
-
-
 def mask_box(image: SourceImage) -> tuple[int, int, int, int]:
     """Give the box round all pixels of the mask as (x0, y0, x1, y1) in coordinates of SCOORD; zeros without any."""
     return (0, 0, 0, 0) if image.prediction is None else box_of(image.prediction.mask)
