@@ -98,6 +98,11 @@ class SourceImage:
     picture: ViewPicture | None = None
 
     @property
+    def uid(self) -> str:
+        """Its SOP Instance UID."""
+        return self.header.sop_instance_uid
+
+    @property
     def outlined(self) -> bool:
         """True if at least one pixel of the view was outlined."""
         return self.prediction is not None and bool(self.prediction.mask.any())

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from pydicom.config import disable_value_validation
 
-from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
+from dcis_node.results.answer import ExamAnswer, ResultObject
 from dcis_node.results.check.answer import check_answer
 from dcis_node.results.check.results import check_results
 from dcis_node.results.hanging import hung, view_labels
@@ -69,25 +69,21 @@ def _view_by_view(
     answer: ExamAnswer, lesions: dict[str, Lesion], kinds: Collection[ResultKind]
 ) -> Iterator[ResultObject]:
     labels = view_labels(answer)
-    outlined = [image for image in hung(answer) if _uid(image) in lesions]
+    outlined = [image for image in hung(answer) if image.uid in lesions]
     if ResultKind.SEGMENTATION in kinds:
         for number, image in enumerate(outlined, SERIES_NUMBERS[ResultKind.SEGMENTATION]):
-            yield build_segmentation(answer, image, lesions[_uid(image)], label=labels[_uid(image)], number=number)
+            yield build_segmentation(answer, image, lesions[image.uid], label=labels[image.uid], number=number)
     if ResultKind.VIEW_MEASUREMENT_REPORT in kinds:
         for number, image in enumerate(outlined, SERIES_NUMBERS[ResultKind.VIEW_MEASUREMENT_REPORT]):
-            yield build_view_report(answer, image, lesions[_uid(image)], label=labels[_uid(image)], number=number)
+            yield build_view_report(answer, image, lesions[image.uid], label=labels[image.uid], number=number)
     found = [image for image in hung(answer) if image.has_finding]
     if ResultKind.PRESENTATION_STATE in kinds:
         for number, image in enumerate(found, SERIES_NUMBERS[ResultKind.PRESENTATION_STATE]):
-            yield build_presentation(answer, image, lesions.get(_uid(image)), label=labels[_uid(image)], number=number)
+            yield build_presentation(answer, image, lesions.get(image.uid), label=labels[image.uid], number=number)
 
 
 def lesions_of(answer: ExamAnswer) -> dict[str, Lesion]:
     """Describe the lesion of each view (by SOP Instance UID) where something was outlined."""
     labels = view_labels(answer)
-    found = {_uid(image): lesion_of(image, answer.model, label=labels[_uid(image)]) for image in hung(answer)}
+    found = {image.uid: lesion_of(image, answer.model, label=labels[image.uid]) for image in hung(answer)}
     return {uid: lesion for uid, lesion in found.items() if lesion is not None}
-
-
-def _uid(image: SourceImage) -> str:
-    return image.header.sop_instance_uid

@@ -4,12 +4,10 @@ from datetime import datetime, timedelta, timezone
 from uuid import UUID, uuid5
 
 from pydicom import DataElement, Dataset
-from pydicom import config as pydicom_config
-from pydicom.datadict import dictionary_VM, dictionary_VR
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.sr.coding import Code
 from pydicom.tag import Tag
-from pydicom.valuerep import validate_value
 
 from dcis_node.mammogram.values import text, texts
 from dcis_node.results import codes
@@ -174,21 +172,6 @@ def _sex(source: Dataset) -> str:
     """Give Patient's Sex as PS3.3 C.7.1.1 knows it; empty for anything else."""
     sex = text(source, "PatientSex").strip().upper()
     return sex if sex in {"M", "F", "O"} else ""
-
-
-def is_valid(element: DataElement) -> bool:
-    """Tell if a value keeps its VR and VM; a broken one of a source is not copied, as it would make ours invalid."""
-    return fits_vr(element) and (element.VM <= 1 or dictionary_VM(element.tag) == "1-n")
-
-
-def fits_vr(element: DataElement) -> bool:
-    """Tell if each value keeps its VR (PS3.5 6.2)."""
-    try:
-        for value in element.value if element.VM > 1 else [element.value]:
-            validate_value(element.VR, str(value) if value is not None else "", pydicom_config.RAISE)
-    except ValueError:
-        return False
-    return True
 
 
 def _set_times(ds: Dataset, when: datetime) -> None:

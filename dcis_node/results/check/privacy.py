@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from pydicom import DataElement, Dataset
+from pydicom.config import RAISE
+from pydicom.valuerep import validate_value
 
 from dcis_node.results.answer import ExamAnswer
 from dcis_node.results.check.reading import demand, stored, within
 from dcis_node.results.hanging import hung
-from dcis_node.results.identity import COPIED, fits_vr, made_at
+from dcis_node.results.identity import COPIED, made_at
 
 # Attributes of a source whose values tell who the patient is, or which visit it was.
 _NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ReferringPhysicianName")
@@ -144,7 +146,7 @@ def _fault(element: DataElement, telling: Telling, *, ours: bool) -> str:
         return "an element is private or unknown"
     if vr in _BYTE_VRS:
         return "" if keyword in _BYTES else "bytes stand where none belong"
-    if ours and vr in _CHECKED_VRS and not fits_vr(element):
+    if ours and vr in _CHECKED_VRS and not _fits_vr(element):
         return "a value breaks its VR"
     if vr in _TEXT_VRS:
         return _fault_of_text(element, telling, plain=ours and keyword not in _COPIED_WORDS)
@@ -224,3 +226,13 @@ def _own_texts(answer: ExamAnswer) -> Iterator[str]:
     for image in hung(answer):
         for keyword in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"):
             yield from _values(image.attributes, keyword)
+
+
+def _fits_vr(element: DataElement) -> bool:
+    """Tell if each value keeps its VR (PS3.5 6.2)."""
+    try:
+        for value in element.value if element.VM > 1 else [element.value]:
+            validate_value(element.VR, str(value) if value is not None else "", RAISE)
+    except ValueError:
+        return False
+    return True

@@ -19,12 +19,13 @@ from dcis_node.model.evidence import Risk
 from dcis_node.results import codes, wording
 from dcis_node.results.answer import ExamAnswer, ResultObject, SourceImage
 from dcis_node.results.hanging import reference_of, view_labels
-from dcis_node.results.identity import is_valid, model_line, plain
+from dcis_node.results.identity import model_line, plain
 from dcis_node.results.kinds import ResultKind
 from dcis_node.results.lesion import Lesion, Outline
 from dcis_node.results.sr import cad_tree as tree
 from dcis_node.results.sr.cad_status import CadStatus, cad_status
 from dcis_node.results.sr.document import sr_document
+from dcis_node.results.stated import keeps_its_vr
 
 TEMPLATE = "4000"
 # Place of the library below the root: behind the language (TID 4000 rows 2 and 3).
@@ -46,7 +47,7 @@ def build_cad_report(answer: ExamAnswer, lesions: dict[str, Lesion]) -> ResultOb
     status = cad_status(answer)
     if status is None:
         return None
-    paths = {_uid(image): (*LIBRARY, place) for place, image in enumerate(status.library, 1)}
+    paths = {image.uid: (*LIBRARY, place) for place, image in enumerate(status.library, 1)}
     root = tree.container(
         "",
         codes.CAD_TITLE,
@@ -67,10 +68,6 @@ def build_cad_report(answer: ExamAnswer, lesions: dict[str, Lesion]) -> ResultOb
         kind=ResultKind.CAD_REPORT,
         description="DCIS CAD marks",
     )
-
-
-def _uid(image: SourceImage) -> str:
-    return image.header.sop_instance_uid
 
 
 # --- the library, TID 4020 ---
@@ -108,7 +105,7 @@ def _moments(attributes: Dataset) -> list[Dataset]:
     return [
         item(tree.HAS_ACQ_CONTEXT, name, str(attributes[keyword].value))
         for item, name, keyword in rows
-        if attributes.get(keyword) and is_valid(attributes[keyword])
+        if attributes.get(keyword) and keeps_its_vr(attributes, keyword)
     ]
 
 
@@ -119,9 +116,9 @@ def _summary(answer: ExamAnswer, status: CadStatus, lesions: dict[str, Lesion], 
     """Say in one code and in words what was found (TID 4001, 4002); below it stand the impressions."""
     said = tree.text(tree.HAS_PROPERTIES, codes.IMPRESSION_DESCRIPTION, " ".join(_sentences(answer)))
     impressions = [
-        _impression(answer, image, lesions[_uid(image)], paths[_uid(image)])
+        _impression(answer, image, lesions[image.uid], paths[image.uid])
         for image in status.succeeded
-        if _uid(image) in lesions
+        if image.uid in lesions
     ]
     return tree.code(tree.CONTAINS, codes.CAD_SUMMARY, status.summary, [said, *_algorithm(answer), *impressions])
 
@@ -144,7 +141,7 @@ def _sentences(answer: ExamAnswer) -> list[str]:
         sentences.append("No calcifications were outlined.")
     sentences.append(wording.views_sentence(answer))
     given = [image for image in answer.images if image.mark is not None]
-    sentences += [f"{labels[_uid(image)]}: {wording.given_sentence(image)}" for image in given]
+    sentences += [f"{labels[image.uid]}: {wording.given_sentence(image)}" for image in given]
     return sentences + wording.left_out(answer)
 
 
@@ -231,7 +228,7 @@ def _detections(answer: ExamAnswer, status: CadStatus, paths: dict[str, tree.Pat
         (codes.FAILED_DETECTIONS, status.failed),
     )
     below = [
-        tree.container(tree.INFERRED_FROM, name, [_detection(answer, [paths[_uid(i)] for i in images])])
+        tree.container(tree.INFERRED_FROM, name, [_detection(answer, [paths[i.uid] for i in images])])
         for name, images in groups
         if images
     ]
