@@ -249,3 +249,19 @@ class Heartbeat(Base):
     started_at: Mapped[float] = mapped_column(Float)
     beat_at: Mapped[float] = mapped_column(Float)
     detail: Mapped[str] = mapped_column(Text, default="")
+
+
+class Maintenance(Base):
+    """How the last run of each nightly work ended.
+
+    name: `sweep`, `backup` or `integrity`. ok: false if a person has to look. detail: counts and names of files,
+    without patient data.
+    """
+
+    __tablename__ = "maintenance"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    started_at: Mapped[float] = mapped_column(Float)
+    finished_at: Mapped[float] = mapped_column(Float)
+    ok: Mapped[bool] = mapped_column(Boolean)
+    detail: Mapped[dict[str, object]] = mapped_column(JSON)

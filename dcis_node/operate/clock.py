@@ -13,6 +13,10 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_J
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from tzlocal import get_localzone
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +32,16 @@ class Job:
     work: Callable[[], object]
 
 
-def run_clock(jobs: tuple[Job, ...], *, stop: Event, beat: Callable[[Mapping[str, object]], None]) -> None:
+@dataclass(frozen=True)
+class DailyJob:
+    """A longer piece of work, done once a day at a local time of day (`HH:MM`)."""
+
+    name: str
+    at: str
+    work: Callable[[], object]
+
+
+def run_clock(jobs: tuple[Job | DailyJob, ...], *, stop: Event, beat: Callable[[Mapping[str, object]], None]) -> None:
     """Ring the jobs until `stop` is set.
 
     A job that fails, comes late or overruns is counted, logged and shown in the process's sign of life; it is rung
@@ -56,7 +69,7 @@ def run_clock(jobs: tuple[Job, ...], *, stop: Event, beat: Callable[[Mapping[str
     )
     scheduler.add_listener(count, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
     for job in jobs:
-        scheduler.add_job(job.work, "interval", seconds=job.every_seconds, id=job.name)
+        scheduler.add_job(job.work, _trigger(job), id=job.name)
     scheduler.start()
     try:
         while not stop.wait(1.0):
@@ -66,3 +79,11 @@ def run_clock(jobs: tuple[Job, ...], *, stop: Event, beat: Callable[[Mapping[str
             beat(dict(faults))
     finally:
         scheduler.shutdown(wait=True)
+
+
+def _trigger(job: Job | DailyJob) -> BaseTrigger:
+    if isinstance(job, Job):
+        return IntervalTrigger(seconds=job.every_seconds)
+    hour, _, minute = job.at.partition(":")
+    # The machine's own time zone: the night is the hospital's.
+    return CronTrigger(hour=int(hour), minute=int(minute), timezone=get_localzone())

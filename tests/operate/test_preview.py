@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 
-from dcis_node.cli import PROFILES
+from dcis_node.cli.exam_commands import PROFILES
 from dcis_node.config import configuration_from
 from dcis_node.errors import InputError
 from dcis_node.operate.preview import preview

@@ -35,7 +35,7 @@ def test_a_known_peer_from_its_network_is_let_in() -> None:
         ({"called": "OTHER"}, (1, 1, 7), "called AE title was 'OTHER', this node is 'NODE'"),
         ({"calling": "STRANGER"}, (1, 1, 3), "calling AE title 'STRANGER' is not in [[receive.peers]]"),
         ({"address": "10.2.0.7"}, (1, 1, 1), "'PACS' may not come from 10.2.0.7"),
-        ({"open_associations": 25}, (2, 3, 2), "receive.max_associations is 25"),
+        ({"open_associations": 50}, (2, 3, 2), "receive.max_associations is 50"),
         ({"leaving": True}, (2, 3, 1), "about to stop"),
     ],
 )

@@ -1,0 +1,45 @@
+"""What every command has in common: options, exit codes, and how it prints."""
+
+# Heavy modules (torch takes seconds to import) are imported by the commands that need them, so that `status` is quick.
+# ruff: noqa: PLC0415
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from dcis_node.config import Configuration, load_configuration
+
+DONE, NOT_DONE, CANNOT_START = 0, 1, 2
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The settings; config.toml explains every key.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there.")]
+UidArgument = Annotated[str, typer.Argument(help="UID of a study, series, image or result; or the number of an exam.")]
+
+
+@contextmanager
+def open_index(config: Path) -> Iterator[tuple[Configuration, Any]]:
+    """Open the index of a configuration for one command."""
+    from storage.database import open_database
+
+    configuration = load_configuration(config)
+    db = open_database(configuration.index_url)
+    try:
+        yield configuration, db
+    finally:
+        db.close()
+
+
+def console() -> Console:
+    """Keep a terminal's width; a pipe gets lines wide enough to be searched."""
+    return Console() if sys.stdout.isatty() else Console(width=160)
+
+
+def print_json(values: object) -> None:
+    """Print one JSON object."""
+    typer.echo(json.dumps(values, indent=2, sort_keys=True))

@@ -1,0 +1,118 @@
+"""The node itself: run it, try it, ask how it is."""
+
+# ruff: noqa: PLC0415
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dcis_node.cli.common import DONE, NOT_DONE, ConfigOption, JsonOption, console, open_index, print_json
+from dcis_node.config import load_configuration
+
+ROLES = ("receive", "analyse", "deliver", "clock")
+
+
+def demo(
+    exam: Annotated[
+        Path | None,
+        typer.Option("--exam", help="Folder with the DICOM files of one exam; left out: a synthetic exam is made."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for results, pictures and the node's own data.")] = Path(
+        "demo-out"
+    ),
+    as_json: JsonOption = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the synthetic exam.")] = 37,
+) -> None:
+    """Show the whole job: a real node, a stand-in PACS, an exam in, its results back.
+
+    Starts the node as `dcis-node run` does (loopback, free ports, a fresh folder), sends the exam over a real
+    association, waits for its results to come back by C-STORE, checks them, prints the figures and writes exam.png.
+    Exit code 1 if anything expected did not come back. The bundled model is trained on SYNTHETIC phantoms.
+    """
+    from dcis_node.demo import run_demo
+
+    raise typer.Exit(DONE if run_demo(exam=exam, out=out, seed=seed, as_json=as_json) else NOT_DONE)
+
+
+def run(
+    role: Annotated[
+        str | None, typer.Argument(help=f"One process alone: {', '.join(ROLES)}. Left out: the whole node.")
+    ] = None,
+    config: ConfigOption = Path("config.toml"),
+    name: Annotated[str, typer.Option("--name", help="Name of a process that is run alone; unique in the index.")] = "",
+    listen_fd: Annotated[int | None, typer.Option("--listen-fd", hidden=True)] = None,
+    lifeline_fd: Annotated[int | None, typer.Option("--lifeline-fd", hidden=True)] = None,
+) -> None:
+    """Run the node until SIGTERM or Ctrl-C: receivers, analysis, courier and clock under one supervisor.
+
+    On SIGTERM each process finishes its current item and leaves. A process that dies is started again and its work is
+    picked up. Every process can also be run alone, on several hosts that share the index and the files.
+    """
+    from dcis_node.operate.logs import configure_logging
+    from dcis_node.operate.node import prepare, run_node
+    from dcis_node.operate.role import run_role
+
+    if role is not None and role not in ROLES:
+        raise typer.BadParameter(f"{role!r} is no role; allowed: {', '.join(ROLES)}")
+    configuration = load_configuration(config)
+    process = name or f"{role}-0"
+    configure_logging(configuration.node.log_level, name=process if role else "supervisor")
+    if role is None:
+        run_node(configuration, config.resolve())
+        return
+    if lifeline_fd is None:
+        prepare(configuration)
+    run_role(role, configuration, process, listen_fd=listen_fd, lifeline=lifeline_fd)
+
+
+def verify_bundle(config: ConfigOption = Path("config.toml")) -> None:
+    """Load the bundle of the configuration and print its name, version and hash."""
+    from dcis_node.operate.bundles import bundle_of
+
+    bundle = bundle_of(load_configuration(config))
+    typer.echo(f"{bundle.name} {bundle.version} sha256={bundle.sha256}")
+
+
+def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = False) -> None:
+    """Show the model, the processes, the queues and the last exams.
+
+    Exit code 1 if a process is silent, a result is dead, the model that should judge was refused, or an exam got no
+    answer or one without its analysis (`retry` decides it again).
+    """
+    from dcis_node.operate.status import node_status
+
+    with open_index(config) as (configuration, db):
+        values = node_status(configuration, db)
+    if as_json:
+        print_json(values)
+    else:
+        from dcis_node.operate.tables import status_view
+
+        console().print(status_view(values))
+    silent = any(process["state"] != "alive" for process in values["processes"])
+    dead = any(counts.get("dead", 0) for counts in values["queues"]["outbox"].values())
+    raise typer.Exit(NOT_DONE if silent or dead or values["bundle"]["refused"] or values["failures"] else DONE)
+
+
+def check(config: ConfigOption = Path("config.toml"), as_json: JsonOption = False) -> None:
+    """Try every part: settings, folder, disk, index, each decoder, bundle and hash, device, port, peers by C-ECHO.
+
+    Exit code 1 if one part fails; a warning is no failure.
+    """
+    from dcis_node.operate.doctor import examine
+    from dcis_node.operate.findings import Verdict
+    from dcis_node.operate.logs import configure_logging
+    from dcis_node.operate.tables import finding_line
+
+    configure_logging("ERROR")
+    configuration = load_configuration(config)
+    shown = console()
+    findings = []
+    for finding in examine(configuration):
+        findings.append(finding)
+        if not as_json:
+            shown.print(finding_line(finding))
+    if as_json:
+        print_json({"checks": [{"check": f.check, "verdict": f.verdict.value, "detail": f.detail} for f in findings]})
+    raise typer.Exit(NOT_DONE if any(f.verdict is Verdict.FAIL for f in findings) else DONE)

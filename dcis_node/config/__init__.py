@@ -1,0 +1,36 @@
+"""config.toml into frozen settings, or a refusal that names file, key, value and what is allowed."""
+
+from dcis_node.config.configuration import Configuration
+from dcis_node.config.load import configuration_from, load_configuration
+from dcis_node.config.reception import Peer, ReceiveSettings, TlsSettings
+from dcis_node.config.sections import (
+    REGISTRY,
+    AnalyseSettings,
+    AuditSettings,
+    DeliverSettings,
+    DestinationSettings,
+    ExamSettings,
+    MaintenanceSettings,
+    MetricsSettings,
+    NodeSettings,
+    StorageSettings,
+)
+
+__all__ = [
+    "REGISTRY",
+    "AnalyseSettings",
+    "AuditSettings",
+    "Configuration",
+    "DeliverSettings",
+    "DestinationSettings",
+    "ExamSettings",
+    "MaintenanceSettings",
+    "MetricsSettings",
+    "NodeSettings",
+    "Peer",
+    "ReceiveSettings",
+    "StorageSettings",
+    "TlsSettings",
+    "configuration_from",
+    "load_configuration",
+]

@@ -1,0 +1,71 @@
+"""All of config.toml as one value."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import field_validator
+
+from dcis_node.config.base import AsTuple, Settings
+from dcis_node.config.reception import ReceiveSettings
+from dcis_node.config.sections import (
+    REGISTRY,
+    AnalyseSettings,
+    AuditSettings,
+    DeliverSettings,
+    DestinationSettings,
+    ExamSettings,
+    MaintenanceSettings,
+    MetricsSettings,
+    NodeSettings,
+    StorageSettings,
+)
+
+
+class Configuration(Settings):
+    """All of config.toml."""
+
+    node: NodeSettings = NodeSettings()
+    storage: StorageSettings = StorageSettings()
+    receive: ReceiveSettings = ReceiveSettings()
+    exam: ExamSettings = ExamSettings()
+    analyse: AnalyseSettings = AnalyseSettings()
+    deliver: DeliverSettings = DeliverSettings()
+    audit: AuditSettings = AuditSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    destinations: Annotated[tuple[DestinationSettings, ...], AsTuple] = ()
+    base: Path = Path()
+
+    @field_validator("destinations")
+    @classmethod
+    def _names_are_unique(cls, value: tuple[DestinationSettings, ...]) -> tuple[DestinationSettings, ...]:
+        names = [d.name for d in value]
+        if len(set(names)) != len(names):
+            msg = "two destinations have the same name"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def folder(self) -> Path:
+        """Folder of files and index; relative to the folder of config.toml."""
+        return (self.base / self.storage.folder).resolve()
+
+    @property
+    def index_url(self) -> str:
+        """URL of the index."""
+        return self.storage.index_url or f"sqlite:///{self.folder / 'index.sqlite'}"
+
+    @property
+    def takes_registry(self) -> bool:
+        """True if the active bundle of a registry is used, and a switch is followed without a restart."""
+        return self.analyse.bundle == REGISTRY
+
+    @property
+    def backup_folder(self) -> Path:
+        """Folder of the backups; relative to the folder of config.toml."""
+        return (self.base / self.maintenance.backup_folder).resolve()
+
+    @property
+    def registry_folder(self) -> Path:
+        """Folder of the registry; relative to the folder of config.toml."""
+        return (self.base / self.analyse.registry).resolve()
