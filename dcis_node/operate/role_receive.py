@@ -24,6 +24,7 @@ def run_receive(configuration: Configuration, name: str, *, listen_fd: int | Non
             files=process.files,
             owner=process.owner,
             merge_same_day=configuration.exam.merge_same_day,
+            reserve_bytes=configuration.storage.reserve_bytes,
             stop=process.stop,
         )
 

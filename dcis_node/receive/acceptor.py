@@ -20,7 +20,6 @@ from dcis_node.config import ReceiveSettings
 from dcis_node.mammogram.storage_classes import ACCEPTED_SOP_CLASSES, ACCEPTED_TRANSFER_SYNTAXES, UNCOMPRESSED
 from dcis_node.receive.admission import judge_association, may_connect
 from dcis_node.receive.association import ABORT_SECONDS, NodeAssociation
-from dcis_node.receive.sink import Sink
 from dcis_node.receive.store import InstanceStore, Sender, where
 from dcis_node.receive.transport import DeadlineSocket
 from dcis_node.results.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -123,9 +122,7 @@ class Acceptor(AssociationServer):
             self.ae,
             number=next(self._numbers),
             settings=self.settings,
-            new_sink=lambda preface: Sink(
-                self.store.files, preface=preface, limit_bytes=self.settings.max_dataset_bytes
-            ),
+            new_sink=lambda preface: self.store.new_sink(preface, limit_bytes=self.settings.max_dataset_bytes),
             on_end=self._on_end,
         )
         association.set_socket(self._deadline_socket(association, request))

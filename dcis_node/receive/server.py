@@ -12,6 +12,7 @@ from dcis_node.receive.store import InstanceStore
 from storage.database import Database
 from storage.files import FileStore
 from storage.index import close_associations_of
+from storage.space import Reserve
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ def serve(
     files: FileStore,
     owner: str,
     merge_same_day: bool,
+    reserve_bytes: int = 0,
     stop: threading.Event,
     clock: Callable[[], float] = time.time,
     grace_seconds: float = GRACE_SECONDS,
@@ -46,6 +48,8 @@ def serve(
     owner
         Name of this process in the index. Rows that a killed predecessor of this name left open are closed first, and
         the parts of dead processes are swept.
+    reserve_bytes
+        Free disk below which objects are refused (`storage.space`).
     stop
         Ends it.
     clock
@@ -61,7 +65,14 @@ def serve(
     swept = files.sweep_incoming()
     with db.write() as session:
         closed = close_associations_of(session, owner, now=clock())
-    store = InstanceStore(db=db, files=files, owner=owner, merge_same_day=merge_same_day, clock=clock)
+    store = InstanceStore(
+        db=db,
+        files=files,
+        owner=owner,
+        merge_same_day=merge_same_day,
+        clock=clock,
+        refusal=Reserve(files.root, reserve_bytes).refusal,
+    )
     acceptor = Acceptor(listener, settings=settings, aet=aet, store=store)
     accepting = threading.Thread(target=_accept, args=(acceptor,), name="accept", daemon=True)
     accepting.start()

@@ -27,16 +27,21 @@ class Sink:
         What stands before the data set in the file: preamble and File Meta Information.
     limit_bytes
         Most bytes of the whole file.
+    refusal
+        Why the object is not taken, known before its first byte: then nothing of it is written. "" if it is.
     """
 
-    def __init__(self, files: FileStore, *, preface: bytes, limit_bytes: int) -> None:
-        self.fault = ""
+    def __init__(self, files: FileStore, *, preface: bytes, limit_bytes: int, refusal: str = "") -> None:
+        self.fault = refusal
+        self.refused = bool(refusal)
         self.size_bytes = 0
         self.path: Path | None = None
         self._hash = hashlib.sha256()
         self._limit_bytes = limit_bytes
         self._buffer = bytearray()
         self._descriptor = -1
+        if refusal:
+            return
         try:
             self.path, self._descriptor = files.new_part()
         except OSError as error:

@@ -10,6 +10,9 @@ SUCCESS: Final = 0x0000
 OUT_OF_RESOURCES: Final = 0xA700
 """Refused: disk, index or a limit of ours, or a fault of ours. The same bytes may be taken later."""
 
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+"""Refused: a class that the node does not take, sent in a presentation context of one that it does (PS3.7 C.4.2)."""
+
 DATA_SET_DOES_NOT_MATCH: Final = 0xA900
 """Error: the data set is not the object that the request named. The same bytes will be refused again."""
 

@@ -9,10 +9,18 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from dcis_node.errors import HeaderError, StorageError
+from dcis_node.mammogram.storage_classes import ACCEPTED_SOP_CLASSES
 from dcis_node.receive.describe import describe
 from dcis_node.receive.header import UNREADABLE, quiet, read_part
 from dcis_node.receive.sink import Sink, SinkFault
-from dcis_node.receive.statuses import CANNOT_UNDERSTAND, DATA_SET_DOES_NOT_MATCH, OUT_OF_RESOURCES, SUCCESS, answer
+from dcis_node.receive.statuses import (
+    CANNOT_UNDERSTAND,
+    DATA_SET_DOES_NOT_MATCH,
+    OUT_OF_RESOURCES,
+    SOP_CLASS_NOT_SUPPORTED,
+    SUCCESS,
+    answer,
+)
 from storage.database import Database
 from storage.files import FileStore
 from storage.index import ReceivedInstance, Recorded, close_association, open_association, record_instance
@@ -38,6 +46,11 @@ class Sender:
     row: int | None = None
 
 
+def _always() -> str:
+    """Refuse nothing."""
+    return ""
+
+
 @dataclass(frozen=True)
 class InstanceStore:
     """What the handler works with.
@@ -48,6 +61,8 @@ class InstanceStore:
         This process, for the rows of its associations.
     clock
         Gives Unix seconds.
+    refusal
+        Asked before the first byte of each object: why it cannot be taken, or "" (`storage.space.Reserve.refusal`).
     """
 
     db: Database
@@ -55,6 +70,11 @@ class InstanceStore:
     owner: str
     merge_same_day: bool = True
     clock: Callable[[], float] = time.time
+    refusal: Callable[[], str] = _always
+
+    def new_sink(self, preface: bytes, *, limit_bytes: int) -> Sink:
+        """Make the sink of one object; where nothing can be taken, one that writes nothing."""
+        return Sink(self.files, preface=preface, limit_bytes=limit_bytes, refusal=self.refusal())
 
     def handle(self, sink: Sink, sender: Sender, *, sop_class_uid: str, sop_instance_uid: str) -> int | Dataset:
         """Answer one C-STORE request; never raises.
@@ -76,7 +96,9 @@ class InstanceStore:
         try:
             received, recorded = self._keep(sink, sender, (sop_class_uid, sop_instance_uid))
         except Refused as refused:
-            _log_refusal(sender, sink, refused.status, str(refused))
+            # A shortage stands in the log once, when it begins, and not once for each object of a PACS that retries.
+            if not sink.refused:
+                _log_refusal(sender, sink, refused.status, str(refused))
             return answer(refused.status, str(refused))
         except Exception as error:  # noqa: BLE001 -- the edge: recorded, and answered as ours
             _log_refusal(sender, sink, OUT_OF_RESOURCES, f"{type(error).__name__} at {where(error)}")
@@ -96,6 +118,8 @@ class InstanceStore:
 
     def _keep(self, sink: Sink, sender: Sender, named: tuple[str, str]) -> tuple[ReceivedInstance, Recorded]:
         try:
+            if named[0] not in ACCEPTED_SOP_CLASSES:
+                raise Refused(SOP_CLASS_NOT_SUPPORTED, "this SOP class is not accepted")
             sink.flush()
             received = _received(sink, sender, named)
             sink.sync()

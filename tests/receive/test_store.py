@@ -10,9 +10,16 @@ from pydicom import Dataset
 from sqlalchemy import func, select
 
 from dcis_node.errors import StorageError
+from dcis_node.mammogram.storage_classes import CT
 from dcis_node.receive import store as store_module
 from dcis_node.receive.sink import Sink
-from dcis_node.receive.statuses import CANNOT_UNDERSTAND, DATA_SET_DOES_NOT_MATCH, OUT_OF_RESOURCES, SUCCESS
+from dcis_node.receive.statuses import (
+    CANNOT_UNDERSTAND,
+    DATA_SET_DOES_NOT_MATCH,
+    OUT_OF_RESOURCES,
+    SOP_CLASS_NOT_SUPPORTED,
+    SUCCESS,
+)
 from dcis_node.receive.store import InstanceStore, Sender
 from storage.database import Database
 from storage.files import FileStore
@@ -127,10 +134,17 @@ def test_other_bytes_under_one_uid_are_kept_aside_and_reported(store: InstanceSt
     assert record.levelno == logging.WARNING
 
 
-@pytest.mark.parametrize("keyword", ["sop_class_uid", "sop_instance_uid"])
-def test_an_object_that_the_request_did_not_name_is_refused(store: InstanceStore, sender: Sender, keyword) -> None:
-    status, comment = handle(store, sender, image(), **{keyword: "1.2.3"})
+@pytest.mark.parametrize("named", [{"sop_class_uid": CT}, {"sop_instance_uid": "1.2.3"}], ids=["class", "instance"])
+def test_an_object_that_the_request_did_not_name_is_refused(store: InstanceStore, sender: Sender, named) -> None:
+    status, comment = handle(store, sender, image(), **named)
     assert (status, comment) == (DATA_SET_DOES_NOT_MATCH, "SOP class or instance UID differs from the request")
+    assert count(store.db, Instance) == 0
+
+
+def test_a_class_that_is_not_taken_is_refused_in_a_context_of_another_too(store: InstanceStore, sender: Sender) -> None:
+    positron_emission = "1.2.840.10008.5.1.4.1.1.128"
+    status, _ = handle(store, sender, image(), sop_class_uid=positron_emission)
+    assert status == SOP_CLASS_NOT_SUPPORTED
     assert count(store.db, Instance) == 0
 
 
