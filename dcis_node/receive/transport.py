@@ -6,6 +6,7 @@ Uses private names of pynetdicom: see `dcis_node.receive.dimse`.
 import contextlib
 import select
 import socket
+import ssl
 import time
 from collections.abc import Callable
 
@@ -66,7 +67,7 @@ class DeadlineSocket(AssociationSocket):
         try:
             poll = select.poll()
             poll.register(connection, select.POLLIN)
-            waiting = bool(poll.poll(0))
+            waiting = _is_buffered(connection) or bool(poll.poll(0))
         except (OSError, ValueError):
             self.event_queue.put("Evt17")
             return False
@@ -136,3 +137,8 @@ class DeadlineSocket(AssociationSocket):
             text = f"a PDU of type {self._type} claims {length} bytes, {most} are allowed"
             self._end(text)
             raise ConnectionAbortedError(text)
+
+
+def _is_buffered(connection: socket.socket) -> bool:
+    """Tell whether TLS has decrypted bytes that wait; the descriptor knows nothing of them."""
+    return isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
