@@ -77,8 +77,8 @@ def verify_bundle(config: ConfigOption = Path("config.toml")) -> None:
 def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = False) -> None:
     """Show the model, the processes, the queues and the last exams.
 
-    Exit code 1 if a process is silent, a result is dead, the model that should judge was refused, or an exam got no
-    answer or one without its analysis (`retry` decides it again).
+    Exit code 1 if a process is silent, a result is dead, images are refused because the disk is nearly full, the model
+    that should judge was refused, or an exam got no answer or one without its analysis (`retry` decides it again).
     """
     from dcis_node.operate.status import node_status
 
@@ -92,7 +92,8 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
         console().print(status_view(values))
     silent = any(process["state"] != "alive" for process in values["processes"])
     dead = any(counts.get("dead", 0) for counts in values["queues"]["outbox"].values())
-    raise typer.Exit(NOT_DONE if silent or dead or values["bundle"]["refused"] or values["failures"] else DONE)
+    refused = values["bundle"]["refused"] or values["disk"]["refusing"]
+    raise typer.Exit(NOT_DONE if silent or dead or refused or values["failures"] else DONE)
 
 
 def check(config: ConfigOption = Path("config.toml"), as_json: JsonOption = False) -> None:

@@ -1,6 +1,5 @@
 """The self-test behind `dcis-node check`: each part is tried, not looked at."""
 
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from dcis_node.results.profiles import Destination
 from storage.database import check_location, open_database
 from storage.heartbeat import beats
 from storage.registry import Registry
+from storage.space import shortage, space_of
 
 # A four-view exam is 30-150 MB as received; below this a busy day fills the disk.
 LOW_DISK_BYTES = 20 * 1024**3
@@ -54,9 +54,13 @@ def _folder(configuration: Configuration) -> Iterator[Finding]:
     check_location(there)
     with tempfile.NamedTemporaryFile(dir=there):
         pass
-    free = shutil.disk_usage(there).free
-    detail = f"{folder} can be written, {free / 1024**3:.0f} GiB free"
-    yield Finding("folder", Verdict.WARN if free < LOW_DISK_BYTES else Verdict.OK, detail)
+    space, reserve = space_of(there), configuration.storage.reserve_bytes
+    detail = f"{folder} can be written, {space.free_bytes / 1024**3:.0f} GiB free"
+    if short := shortage(space, reserve):
+        yield Finding("folder", Verdict.FAIL, f"{detail}; images are refused: {short} (storage.reserve_bytes)")
+        return
+    low = space.free_bytes < max(LOW_DISK_BYTES, 2 * reserve)
+    yield Finding("folder", Verdict.WARN if low else Verdict.OK, detail)
 
 
 def _index(configuration: Configuration) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dcis_node.config import Configuration
+from dcis_node.errors import StorageError
 from dcis_node.operate.lock import NameLock
 from storage.database import Database, open_database
 from storage.files import FileStore
@@ -97,7 +98,10 @@ def _watch(lifeline: int, stop: threading.Event) -> None:
 
 
 class _Beater:
-    """Write the sign of life when `BEAT_SECONDS` have passed or the detail has changed."""
+    """Write the sign of life when `BEAT_SECONDS` have passed or the detail has changed.
+
+    One that cannot be written (the disk is full) is missing in `status` and stops nobody: the next may be.
+    """
 
     def __init__(self, db: Database, name: str) -> None:
         self._db = db
@@ -111,5 +115,10 @@ class _Beater:
         if text == self._detail and time.monotonic() - self._last < BEAT_SECONDS:
             return
         self._last, self._detail = time.monotonic(), text
-        with self._db.write() as session:
-            record_beat(session, self._name, pid=os.getpid(), started_at=self._started_at, now=time.time(), detail=text)
+        try:
+            with self._db.write() as session:
+                record_beat(
+                    session, self._name, pid=os.getpid(), started_at=self._started_at, now=time.time(), detail=text
+                )
+        except StorageError as error:
+            log.warning("event=beat_not_written process=%s error=%r", self._name, str(error))

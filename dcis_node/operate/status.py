@@ -12,6 +12,7 @@ from storage.database import Database
 from storage.heartbeat import Beat, beats
 from storage.overview import failed_exams, last_exams, queues
 from storage.registry import Registry
+from storage.space import shortage, space_of
 
 # A process beats every two seconds, a worker between two views: one view takes seconds, on a slow processor a minute.
 SILENT_SECONDS = {"analyse": 120.0}
@@ -30,12 +31,23 @@ def node_status(configuration: Configuration, db: Database, *, now: float | None
             "version": __version__,
             "aet": configuration.node.aet,
             "listening": _listening(seen),
+            "disk": disk_status(configuration),
             "bundle": bundle_status(configuration, [json.loads(beat.detail) for beat in seen if _tells_bundle(beat)]),
             "processes": [_process(beat, moment) for beat in seen],
             "queues": queues(session),
             "exams": last_exams(session),
             "failures": failed_exams(session),
         }
+
+
+def disk_status(configuration: Configuration) -> dict[str, Any]:
+    """Say how much of the disk is free and must stay so, and why images are refused ("" if they are taken)."""
+    reserve = configuration.storage.reserve_bytes
+    try:
+        space = space_of(configuration.folder)
+    except OSError as error:
+        return {"free_bytes": 0, "reserve_bytes": reserve, "refusing": f"disk: {error.strerror}"}
+    return {"free_bytes": space.free_bytes, "reserve_bytes": reserve, "refusing": shortage(space, reserve)}
 
 
 def bundle_status(configuration: Configuration, details: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

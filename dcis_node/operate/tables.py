@@ -49,12 +49,22 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
     return Group(
         head,
         warning,
+        _disk_line(status["disk"]),
         _bundle_lines(status["bundle"]),
         processes,
         queue,
         _exams_table(status["exams"], title="Last exams"),
         _failure_lines(status["failures"]),
     )
+
+
+def _disk_line(disk: Mapping[str, Any]) -> Text:
+    """Write what is free, and in red that images are refused."""
+    free, reserve = disk["free_bytes"] / 1e9, disk["reserve_bytes"] / 1e9
+    line = Text(f"disk: {free:.1f} GB free, {reserve:.1f} GB of it stay free")
+    if disk["refusing"]:
+        line.append(f"\nIMAGES ARE REFUSED: {disk['refusing']}", style="bold red")
+    return line
 
 
 def _bundle_lines(bundle: Mapping[str, Any]) -> Text:
