@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import field_validator
 
 from dcis_node.config.base import AsTuple, Settings
-from dcis_node.config.reception import ReceiveSettings
+from dcis_node.config.reception import ReceiveSettings, TlsSettings
 from dcis_node.config.sections import (
     REGISTRY,
     AnalyseSettings,
@@ -59,6 +59,14 @@ class Configuration(Settings):
     def takes_registry(self) -> bool:
         """True if the active bundle of a registry is used, and a switch is followed without a restart."""
         return self.analyse.bundle == REGISTRY
+
+    @property
+    def tls(self) -> TlsSettings:
+        """The TLS settings with absolute paths. Links stay links: by them certificates are often renewed."""
+        tls = self.receive.tls
+        names = ("certificate", "key", "peer_ca")
+        found = {name: str(self.base.absolute() / value) for name in names if (value := getattr(tls, name))}
+        return tls.model_copy(update=found)
 
     @property
     def backup_folder(self) -> Path:
