@@ -26,6 +26,7 @@ def run_receive(configuration: Configuration, name: str, *, listen_fd: int | Non
             merge_same_day=configuration.exam.merge_same_day,
             reserve_bytes=configuration.storage.reserve_bytes,
             stop=process.stop,
+            places=configuration.folder / "locks" / "associations",
         )
 
 

@@ -18,8 +18,9 @@ from pynetdicom.transport import AddressInformation, AssociationServer
 
 from dcis_node.config import ReceiveSettings
 from dcis_node.mammogram.storage_classes import ACCEPTED_SOP_CLASSES, ACCEPTED_TRANSFER_SYNTAXES, UNCOMPRESSED
-from dcis_node.receive.admission import judge_association, may_connect
+from dcis_node.receive.admission import NOT_JUDGED, Refusal, judge_association, judge_limits, may_connect, to_displace
 from dcis_node.receive.association import ABORT_SECONDS, NodeAssociation
+from dcis_node.receive.places import Places
 from dcis_node.receive.store import InstanceStore, Sender, where
 from dcis_node.receive.transport import DeadlineSocket
 from dcis_node.results.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 VERIFICATION = "1.2.840.10008.1.1"  # PS3.4 A.4
 POLL_SECONDS = 0.1
-# Connections that have not asked for an association yet; a newcomer displaces the oldest.
+# Connections of one process that have not asked for an association yet; a newcomer displaces one (`to_displace`).
 MOST_PENDING = 64
 # Classes named in one line of the log; some senders offer every class there is.
 MOST_NAMED = 8
@@ -65,11 +66,22 @@ class Acceptor(AssociationServer):
         one find none.
     store
         Keeps the objects.
+    places
+        Counts the associations of all receivers.
     """
 
-    def __init__(self, listener: socket.socket, *, settings: ReceiveSettings, aet: str, store: InstanceStore) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        *,
+        settings: ReceiveSettings,
+        aet: str,
+        store: InstanceStore,
+        places: Places,
+    ) -> None:
         self.settings = settings
         self.store = store
+        self.places = places
         self._listening = listener.dup()
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
@@ -108,12 +120,7 @@ class Acceptor(AssociationServer):
         if not may_connect(self.settings, address):
             log.warning("event=connection_refused address=%s text='not an address of any [[receive.peers]]'", address)
             return False
-        with self._lock:
-            pending = [association for association, admitted in self._associations.items() if not admitted]
-        if len(pending) >= MOST_PENDING:
-            log.warning("event=connection_displaced association=%d text='silent, and no place left'", pending[0].number)
-            self._forget(pending[0])
-            pending[0].drop()
+        self._make_room()
         return not self._leaving
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- socketserver's
@@ -180,30 +187,67 @@ class Acceptor(AssociationServer):
         with self._lock:
             self._associations.pop(association, None)
 
+    def _make_room(self) -> None:
+        """Displace a connection that is silent if there are too many."""
+        with self._lock:
+            pending = [association for association, admitted in self._associations.items() if not admitted]
+        if len(pending) < MOST_PENDING:
+            return
+        out = pending[to_displace([association.address for association in pending])]
+        log.warning(
+            "event=connection_displaced association=%d address=%s text='silent, and no place left'",
+            out.number,
+            out.address,
+        )
+        self._forget(out)
+        out.drop()
+
     def _admit(self, association: NodeAssociation) -> None:
         """Judge an association request, in the association's own thread; remember its sender, or reject it."""
-        request = cast("A_ASSOCIATE", association.requestor.primitive)
-        address = cast("AddressInformation", association.requestor.address_info).address
-        sender = Sender(association.number, request.calling_ae_title.strip(), address)
-        with self._lock:
-            refusal = judge_association(
-                self.settings,
-                self.ae_title,
-                called=request.called_ae_title,
-                calling=sender.calling_aet,
-                address=address,
-                open_associations=sum(self._associations.values()),
-                leaving=self._leaving,
-            )
-            if refusal is None:
-                association.sender = sender
+        try:
+            refusal = self._judge(association)
+        except Exception as error:  # noqa: BLE001 -- pynetdicom would pass it over, and accept: recorded, and refused
+            log.error("event=admission_failed error=%s at=%s", type(error).__name__, where(error))
+            refusal = NOT_JUDGED
+        if refusal is None:
+            with self._lock:
                 self._associations[association] = True
-                return
+            return
         log.warning(
-            "event=association_refused association=%d address=%s text=%r", association.number, address, refusal.text
+            "event=association_refused association=%d address=%s rule=%s text=%r",
+            association.number,
+            association.address,
+            refusal.rule,
+            refusal.text,
         )
         association.acse.send_reject(refusal.result, refusal.source, refusal.diagnostic)
         association.kill()
+
+    def _judge(self, association: NodeAssociation) -> Refusal | None:
+        """Judge who asks and whether there is room; without a refusal the association has its place and its sender."""
+        request = cast("A_ASSOCIATE", association.requestor.primitive)
+        sender = Sender(association.number, request.calling_ae_title.strip(), association.address)
+        refusal = judge_association(
+            self.settings,
+            self.ae_title,
+            called=request.called_ae_title,
+            calling=sender.calling_aet,
+            address=sender.address,
+            certificate=None,
+            leaving=self._leaving,
+        )
+        if refusal is not None:
+            return refusal
+        association.place, refusal = self.places.take(
+            sender.calling_aet,
+            sender.address,
+            judge=lambda taken: judge_limits(
+                self.settings, calling=sender.calling_aet, address=sender.address, taken=taken
+            ),
+        )
+        if refusal is None:
+            association.sender = sender
+        return refusal
 
     def _store(self, request: Any, association: NodeAssociation) -> int | Dataset:  # noqa: ANN401 -- carries our sink
         return self.store.handle(
@@ -221,6 +265,8 @@ class Acceptor(AssociationServer):
         except Exception as error:  # noqa: BLE001 -- the edge of the thread: recorded
             log.error("event=association_left_open error=%s at=%s", type(error).__name__, where(error))
         finally:
+            if association.place is not None:
+                self.places.free(association.place)
             self._forget(association)
 
 

@@ -60,6 +60,7 @@ class NodeAssociation(Association):
         )
         self.dimse = self._streaming
         self.sender: Sender | None = None
+        self.place: int | None = None
         self._on_end = on_end
         self._serving = False
         self._leaving = False
@@ -68,6 +69,12 @@ class NodeAssociation(Association):
         self.bind(evt.EVT_CONN_CLOSE, lambda _: self._wake())
         _keep_quiet(self.dul, number)
         _keep_quiet(self, number)
+
+    @property
+    def address(self) -> str:
+        """Address of the peer; "" before it is known."""
+        found = self.requestor.address_info
+        return "" if found is None else str(found.address)
 
     @property
     def busy(self) -> bool:
@@ -88,7 +95,7 @@ class NodeAssociation(Association):
 
     def end_connection(self, text: str) -> None:
         """Tell the log why and the peer that, and shut the connection."""
-        log.warning("event=connection_ended association=%d text=%r", self.number, text)
+        log.warning("event=connection_ended association=%d address=%s text=%r", self.number, self.address, text)
         connection = self._connection()
         if connection is not None:
             with contextlib.suppress(OSError):

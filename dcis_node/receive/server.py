@@ -5,9 +5,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from dcis_node.config import ReceiveSettings
 from dcis_node.receive.acceptor import POLL_SECONDS, Acceptor
+from dcis_node.receive.places import Places
 from dcis_node.receive.store import InstanceStore
 from storage.database import Database
 from storage.files import FileStore
@@ -31,6 +33,7 @@ def serve(
     merge_same_day: bool,
     reserve_bytes: int = 0,
     stop: threading.Event,
+    places: Path | None = None,
     clock: Callable[[], float] = time.time,
     grace_seconds: float = GRACE_SECONDS,
 ) -> None:
@@ -52,6 +55,8 @@ def serve(
         Free disk below which objects are refused (`storage.space`).
     stop
         Ends it.
+    places
+        File in which the receivers of a data folder count their associations; None: the caps hold for this one alone.
     clock
         Gives Unix seconds.
 
@@ -73,7 +78,8 @@ def serve(
         clock=clock,
         refusal=Reserve(files.root, reserve_bytes).refusal,
     )
-    acceptor = Acceptor(listener, settings=settings, aet=aet, store=store)
+    counted = Places(places)
+    acceptor = Acceptor(listener, settings=settings, aet=aet, store=store, places=counted)
     accepting = threading.Thread(target=_accept, args=(acceptor,), name="accept", daemon=True)
     accepting.start()
     log.info("event=receiver_started owner=%s parts_swept=%d associations_closed=%d", owner, swept, closed)
@@ -84,6 +90,7 @@ def serve(
     accepting.join()
     acceptor.finish(grace_seconds)
     acceptor.server_close()
+    counted.close()
     with db.write() as session:
         close_associations_of(session, owner, now=clock())
     log.info("event=receiver_left owner=%s", owner)

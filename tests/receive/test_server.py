@@ -14,6 +14,7 @@ import pytest
 from dcis_node.config import ReceiveSettings
 from dcis_node.receive import acceptor as acceptor_module
 from dcis_node.receive.acceptor import Acceptor
+from dcis_node.receive.places import Places
 from dcis_node.receive.server import serve
 from dcis_node.receive.store import InstanceStore
 from storage.database import Database, open_database
@@ -132,6 +133,7 @@ def test_who_asks_while_the_node_leaves_is_told_to_come_again(listener, db: Data
         settings=ReceiveSettings(),
         aet=AET,
         store=InstanceStore(db=db, files=files, owner="receive-1"),
+        places=Places(),
     )
     threading.Thread(target=acceptor.serve_forever, args=(0.05,), daemon=True).start()
     acceptor._leaving = True
@@ -160,7 +162,7 @@ def test_a_receiver_that_accepts_no_more_ends_so_that_it_is_started_anew(
 
 def test_who_connects_while_the_node_leaves_is_not_taken(listener, db: Database, files: FileStore) -> None:
     store = InstanceStore(db=db, files=files, owner="receive-1")
-    acceptor = Acceptor(listener, settings=ReceiveSettings(), aet=AET, store=store)
+    acceptor = Acceptor(listener, settings=ReceiveSettings(), aet=AET, store=store, places=Places())
     assert acceptor.verify_request(None, ("127.0.0.1", 1))
     acceptor._leaving = True
     assert not acceptor.verify_request(None, ("127.0.0.1", 1))
