@@ -11,6 +11,9 @@ from pathlib import Path
 from dcis_node.errors import StorageError
 
 PART_SUFFIX = ".part"
+TRASH_SUFFIX = ".trash"
+QUARANTINE = "quarantine"
+NANOSECONDS = 1_000_000_000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,11 +56,17 @@ class FileStore:
         """Tell whether the file of a digest is here."""
         return self.path(sha256).is_file()
 
-    def adopt(self, part: Path, sha256: str) -> Path:
+    def adopt(self, part: Path, sha256: str, *, moment: float | None = None) -> Path:
         """Give a finished part its final name, durably.
 
         The part lies in `incoming/` and is already on disk (fsync). A file of the same digest is replaced by it, so
         that a damaged copy heals. After return the name survives a power cut.
+
+        Parameters
+        ----------
+        moment
+            When these bytes came (Unix seconds): kept as the time of the file's last change, so that an index that is
+            lost can be made again in the order of arrival. Bytes that were here before keep the moment they have.
 
         Raises
         ------
@@ -65,12 +74,20 @@ class FileStore:
             The rename or the fsync of the folder failed; the part may still be in `incoming/`.
         """
         target = self.path(sha256)
+        first = _first_moment(target, moment)
+        if first is not None:
+            os.utime(part, ns=(first, first))
         part.replace(target)
         sync_folder(target.parent)
         return target
 
-    def put(self, data: bytes) -> str:
+    def put(self, data: bytes, *, moment: float | None = None) -> str:
         """Store bytes durably.
+
+        Parameters
+        ----------
+        moment
+            As for `adopt`.
 
         Returns
         -------
@@ -89,7 +106,7 @@ class FileStore:
                 file.write(data)
                 file.flush()
                 os.fsync(descriptor)
-                self.adopt(part, sha256)
+                self.adopt(part, sha256, moment=moment)
         except OSError:
             part.unlink(missing_ok=True)
             raise
@@ -150,8 +167,75 @@ class FileStore:
     def digests(self) -> Iterator[str]:
         """Go through the digests of all files here, in no order."""
         for number in range(256):
-            folder = self.root / f"{number:02x}"
-            yield from (file.name for file in folder.iterdir() if _DIGEST.fullmatch(file.name))
+            yield from self.digests_of(number)
+
+    def digests_of(self, number: int) -> Iterator[str]:
+        """Go through the digests of the files whose name begins with this byte, in no order."""
+        with os.scandir(self.root / f"{number:02x}") as entries:
+            yield from (entry.name for entry in entries if _DIGEST.fullmatch(entry.name))
+
+    def moment(self, sha256: str) -> float:
+        """Tell when the bytes of a file came (Unix seconds), as `adopt` was told.
+
+        Raises
+        ------
+        OSError
+            There is no such file.
+        """
+        return self.path(sha256).stat().st_mtime_ns / NANOSECONDS
+
+    def named_at(self, sha256: str) -> float:
+        """Tell when a file got its name last (Unix seconds): later than its moment if the same bytes came again.
+
+        Raises
+        ------
+        OSError
+            There is no such file.
+        """
+        return self.path(sha256).stat().st_ctime_ns / NANOSECONDS
+
+    def set_aside(self, sha256: str) -> Path:
+        """Move a file that is not what its name says, or nothing of ours, into `quarantine/`; nothing is deleted there.
+
+        Raises
+        ------
+        OSError
+            It is gone already, or the disk refused.
+        """
+        aside = self.root / QUARANTINE
+        aside.mkdir(mode=0o700, exist_ok=True)
+        target = self.path(sha256).replace(aside / sha256)
+        sync_folder(aside)
+        return target
+
+    def remove(self, sha256: str, *, named_before: float) -> bool:
+        """Remove a file that nobody needs; False if its name was given (again) since a moment (Unix seconds).
+
+        Somebody may store the same bytes at this very moment: their file takes the place of the one that was looked
+        at, and is put back.
+        """
+        path = self.path(sha256)
+        trash = self.incoming / f"{sha256}{TRASH_SUFFIX}"
+        try:
+            looked_at = path.stat()
+            if looked_at.st_ctime_ns >= named_before * NANOSECONDS:
+                return False
+            path.rename(trash)
+        except FileNotFoundError:
+            return False
+        if trash.stat().st_ino != looked_at.st_ino:
+            trash.replace(path)
+            return False
+        trash.unlink()
+        return True
+
+    def restore_trash(self) -> int:
+        """Give back their names to files that a killed process was about to remove; gives how many there were."""
+        found = [trash for trash in self.incoming.glob(f"*{TRASH_SUFFIX}") if _DIGEST.fullmatch(trash.stem)]
+        for trash in found:
+            target = self.path(trash.stem)
+            trash.unlink() if target.exists() else trash.replace(target)
+        return len(found)
 
 
 def sync_folder(folder: Path) -> None:
@@ -167,6 +251,14 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _first_moment(target: Path, moment: float | None) -> int | None:
+    """Give the time (ns) that a file is to carry: the one of the same bytes that are here, else the one told."""
+    try:
+        return target.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None if moment is None else round(moment * NANOSECONDS)
 
 
 def _lock(descriptor: int) -> bool:
