@@ -123,16 +123,17 @@ class InstanceStore:
             sink.flush()
             received = _received(sink, sender, named)
             sink.sync()
-            self.files.adopt(sink.part(), received.sha256)
+            # File and row tell the same moment, so that a lost index can be made again in the order of arrival.
+            now = self.clock()
+            self.files.adopt(sink.part(), received.sha256, moment=now)
             sink.release()
-            return received, self._record(received, sender)
+            return received, self._record(received, sender, now)
         except (SinkFault, StorageError) as error:
             raise Refused(OUT_OF_RESOURCES, str(error)) from None
         except OSError as error:
             raise Refused(OUT_OF_RESOURCES, f"disk: {error.strerror or type(error).__name__}") from None
 
-    def _record(self, received: ReceivedInstance, sender: Sender) -> Recorded:
-        now = self.clock()
+    def _record(self, received: ReceivedInstance, sender: Sender, now: float) -> Recorded:
         row = sender.row
         with self.db.write() as session:
             if row is None:
