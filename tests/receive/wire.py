@@ -8,8 +8,8 @@ from io import BytesIO
 
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import build_context
-from pynetdicom.dimse_messages import C_FIND_RQ, C_STORE_RQ
-from pynetdicom.dimse_primitives import C_FIND, C_STORE
+from pynetdicom.dimse_messages import C_ECHO_RQ, C_FIND_RQ, C_STORE_RQ
+from pynetdicom.dimse_primitives import C_ECHO, C_FIND, C_STORE
 from pynetdicom.dsutils import encode
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
@@ -17,6 +17,7 @@ from pynetdicom.pdu_primitives import (
     ImplementationClassUIDNotification,
     MaximumLengthNotification,
 )
+from pynetdicom.sop_class import Verification
 
 from dcis_node.mammogram.storage_classes import MAMMOGRAPHY_FOR_PRESENTATION
 
@@ -25,8 +26,8 @@ DATA, COMMAND, LAST = 0, 1, 2
 CONTEXT = 1
 
 
-def request_pdu(called: str = "NODE", calling: str = "PACS") -> bytes:
-    context = build_context(MAMMOGRAPHY_FOR_PRESENTATION, ExplicitVRLittleEndian)
+def request_pdu(called: str = "NODE", calling: str = "PACS", *, sop_class: str = MAMMOGRAPHY_FOR_PRESENTATION) -> bytes:
+    context = build_context(sop_class, ExplicitVRLittleEndian)
     context.context_id = CONTEXT
     length, implementation = MaximumLengthNotification(), ImplementationClassUIDNotification()
     length.maximum_length_received = 16382
@@ -53,6 +54,15 @@ def store_command(uid: str = "1.2.3.4", sop_class: str = MAMMOGRAPHY_FOR_PRESENT
     request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = sop_class, uid
     request.DataSet = BytesIO(b"x")
     message = C_STORE_RQ()
+    message.primitive_to_message(request)
+    return encode(message.command_set, True, True)
+
+
+def echo_command() -> bytes:
+    request = C_ECHO()
+    request.MessageID = 1
+    request.AffectedSOPClassUID = Verification
+    message = C_ECHO_RQ()
     message.primitive_to_message(request)
     return encode(message.command_set, True, True)
 
