@@ -3,11 +3,8 @@
 Uses private names of pynetdicom: see `dcis_node.receive.dimse`.
 """
 
-import itertools
 import logging
 import socket
-import threading
-import time
 from typing import Any, cast
 
 from pydicom import Dataset
@@ -18,19 +15,19 @@ from pynetdicom.transport import AddressInformation, AssociationServer
 
 from dcis_node.config import ReceiveSettings
 from dcis_node.mammogram.storage_classes import ACCEPTED_SOP_CLASSES, ACCEPTED_TRANSFER_SYNTAXES, UNCOMPRESSED
-from dcis_node.receive.admission import NOT_JUDGED, Refusal, judge_association, judge_limits, may_connect, to_displace
-from dcis_node.receive.association import ABORT_SECONDS, NodeAssociation
+from dcis_node.receive.admission import NOT_JUDGED, Refusal, judge_association, judge_limits, may_connect
+from dcis_node.receive.association import NodeAssociation
+from dcis_node.receive.connections import MOST_PENDING, Connections
+from dcis_node.receive.handshake import HandshakeFault, TlsConnection, identity_of, shake_hands
 from dcis_node.receive.places import Places
 from dcis_node.receive.store import InstanceStore, Sender, where
+from dcis_node.receive.tls import TlsKeeper
 from dcis_node.receive.transport import DeadlineSocket
 from dcis_node.results.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 log = logging.getLogger(__name__)
 
 VERIFICATION = "1.2.840.10008.1.1"  # PS3.4 A.4
-POLL_SECONDS = 0.1
-# Connections of one process that have not asked for an association yet; a newcomer displaces one (`to_displace`).
-MOST_PENDING = 64
 # Classes named in one line of the log; some senders offer every class there is.
 MOST_NAMED = 8
 # The kernel asks a peer that is silent for a minute, and gives it up after another.
@@ -57,7 +54,7 @@ def application_entity(settings: ReceiveSettings, aet: str) -> AE:
 
 
 class Acceptor(AssociationServer):
-    """The accepting side of one receiver process.
+    """The accepting side of one receiver process, on one listener.
 
     Parameters
     ----------
@@ -68,6 +65,10 @@ class Acceptor(AssociationServer):
         Keeps the objects.
     places
         Counts the associations of all receivers.
+    connections
+        What is open in this process, shared by its listeners; left out, this is the only one.
+    tls
+        Keeps the certificate: every connection begins with a TLS handshake, in its own thread. None: without TLS.
     """
 
     def __init__(
@@ -78,15 +79,15 @@ class Acceptor(AssociationServer):
         aet: str,
         store: InstanceStore,
         places: Places,
+        connections: Connections | None = None,
+        tls: TlsKeeper | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.places = places
         self._listening = listener.dup()
-        self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
-        # In order of arrival; True once an association was asked for and not refused.
-        self._associations: dict[NodeAssociation, bool] = {}
+        self._connections = connections or Connections()
+        self._tls = tls
         self._leaving = False
         super().__init__(application_entity(settings, aet), listener.getsockname(), aet, contexts())
 
@@ -112,7 +113,7 @@ class Acceptor(AssociationServer):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in KEEPALIVE:
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
-        return connection, address
+        return self._secured(connection, str(address[0])), address
 
     def verify_request(self, request: object, client_address: Any) -> bool:  # noqa: ANN401, ARG002 -- socketserver's
         """Refuse a stranger before a thread is spent, and make room for a newcomer."""
@@ -120,17 +121,18 @@ class Acceptor(AssociationServer):
         if not may_connect(self.settings, address):
             log.warning("event=connection_refused address=%s text='not an address of any [[receive.peers]]'", address)
             return False
-        self._make_room()
+        self._connections.make_room()
         return not self._leaving
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- socketserver's
         """Start the threads of an association."""
         association = NodeAssociation(
             self.ae,
-            number=next(self._numbers),
+            number=self._connections.number(),
             settings=self.settings,
             new_sink=lambda preface: self.store.new_sink(preface, limit_bytes=self.settings.max_dataset_bytes),
             on_end=self._on_end,
+            begin=self._shake_hands if self._tls else None,
         )
         association.set_socket(self._deadline_socket(association, request))
         association.acceptor.maximum_length = self.ae.maximum_pdu_size
@@ -143,8 +145,7 @@ class Acceptor(AssociationServer):
         association.bind(evt.EVT_REQUESTED, lambda _: self._admit(association))
         association.bind(evt.EVT_ESTABLISHED, lambda _: _log_opened(association))
         association.bind(evt.EVT_C_STORE, lambda event: self._store(event.request, association))
-        with self._lock:
-            self._associations[association] = False
+        self._connections.add(association)
         association.start()
 
     def handle_error(self, request: object, client_address: Any) -> None:  # noqa: ANN401, ARG002 -- socketserver's
@@ -158,16 +159,35 @@ class Acceptor(AssociationServer):
 
     def finish(self, grace_seconds: float) -> None:
         """Let what is being stored end, abort the rest, and wait for their threads."""
-        deadline = time.monotonic() + grace_seconds
-        while (left := self._open()) and time.monotonic() < deadline:
-            for association in left:
-                association.leave()
-            left[0].join(POLL_SECONDS)
-        for end in (NodeAssociation.abort_now, NodeAssociation.drop):
-            for association in self._open():
-                end(association)
-            for association in self._open():
-                association.join(ABORT_SECONDS)
+        self._connections.finish(grace_seconds)
+
+    def _secured(self, connection: socket.socket, address: str) -> socket.socket:
+        """Put TLS on a connection if this listener has it; nothing is sent or awaited yet."""
+        if self._tls is None:
+            return connection
+        try:
+            return self._tls.wrap(connection)
+        except OSError as error:
+            connection.close()
+            log.warning("event=connection_refused address=%s text=%r", address, str(error))
+            raise
+
+    def _shake_hands(self, association: NodeAssociation) -> bool:
+        """Do the TLS handshake, in the association's own thread; tell whether it may go on."""
+        connection = cast("TlsConnection", association.connection)
+        try:
+            shake_hands(connection, seconds=self.settings.acse_timeout_seconds)
+        except HandshakeFault as fault:
+            log.warning(
+                "event=handshake_refused association=%d address=%s rule=tls_handshake text=%r",
+                association.number,
+                association.address,
+                str(fault),
+            )
+            return False
+        connection.settimeout(self.settings.network_timeout_seconds)
+        association.certificate = identity_of(connection)
+        return True
 
     def _deadline_socket(self, association: NodeAssociation, connection: socket.socket) -> DeadlineSocket:
         return DeadlineSocket(
@@ -179,29 +199,6 @@ class Acceptor(AssociationServer):
             end=association.end_connection,
         )
 
-    def _open(self) -> list[NodeAssociation]:
-        with self._lock:
-            return list(self._associations)
-
-    def _forget(self, association: NodeAssociation) -> None:
-        with self._lock:
-            self._associations.pop(association, None)
-
-    def _make_room(self) -> None:
-        """Displace a connection that is silent if there are too many."""
-        with self._lock:
-            pending = [association for association, admitted in self._associations.items() if not admitted]
-        if len(pending) < MOST_PENDING:
-            return
-        out = pending[to_displace([association.address for association in pending])]
-        log.warning(
-            "event=connection_displaced association=%d address=%s text='silent, and no place left'",
-            out.number,
-            out.address,
-        )
-        self._forget(out)
-        out.drop()
-
     def _admit(self, association: NodeAssociation) -> None:
         """Judge an association request, in the association's own thread; remember its sender, or reject it."""
         try:
@@ -210,8 +207,7 @@ class Acceptor(AssociationServer):
             log.error("event=admission_failed error=%s at=%s", type(error).__name__, where(error))
             refusal = NOT_JUDGED
         if refusal is None:
-            with self._lock:
-                self._associations[association] = True
+            self._connections.admit(association)
             return
         log.warning(
             "event=association_refused association=%d address=%s rule=%s text=%r",
@@ -233,7 +229,7 @@ class Acceptor(AssociationServer):
             called=request.called_ae_title,
             calling=sender.calling_aet,
             address=sender.address,
-            certificate=None,
+            certificate=association.certificate,
             leaving=self._leaving,
         )
         if refusal is not None:
@@ -267,16 +263,17 @@ class Acceptor(AssociationServer):
         finally:
             if association.place is not None:
                 self.places.free(association.place)
-            self._forget(association)
+            self._connections.forget(association)
 
 
 def _log_opened(association: NodeAssociation) -> None:
     sender = cast("Sender", association.sender)
     log.info(
-        "event=association_opened association=%d calling=%r address=%s",
+        "event=association_opened association=%d calling=%r address=%s certificate=%s",
         sender.number,
         sender.calling_aet,
         sender.address,
+        _shown(association.certificate),
     )
     accepted = {str(context.abstract_syntax) for context in association.accepted_contexts}
     refused = sorted({str(context.abstract_syntax) for context in association.rejected_contexts} - accepted)
@@ -290,3 +287,10 @@ def _log_opened(association: NodeAssociation) -> None:
             len(refused),
             ",".join(repr(uid) for uid in refused[:MOST_NAMED]) + (",..." if len(refused) > MOST_NAMED else ""),
         )
+
+
+def _shown(certificate: tuple[str, ...] | None) -> str:
+    """Say by what the peer is known: no TLS, TLS without a certificate, or the fingerprint of its certificate."""
+    if certificate is None:
+        return "-"
+    return certificate[0] if certificate else "none"

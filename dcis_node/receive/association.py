@@ -38,6 +38,8 @@ class NodeAssociation(Association):
         Makes the sink of each object.
     on_end
         Called once when its thread ends, whatever ended it.
+    begin
+        Called first in its own thread (the TLS handshake); False ends it.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class NodeAssociation(Association):
         settings: ReceiveSettings,
         new_sink: NewSink,
         on_end: Callable[["NodeAssociation"], None],
+        begin: Callable[["NodeAssociation"], bool] | None = None,
     ) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self.number = number
@@ -61,6 +64,9 @@ class NodeAssociation(Association):
         self.dimse = self._streaming
         self.sender: Sender | None = None
         self.place: int | None = None
+        # What the peer's certificate states (`handshake.identity_of`); None without TLS.
+        self.certificate: tuple[str, ...] | None = None
+        self._begin = begin
         self._on_end = on_end
         self._serving = False
         self._leaving = False
@@ -84,10 +90,11 @@ class NodeAssociation(Association):
     def run_reactor(self) -> None:
         """Serve until the end; pynetdicom's thread."""
         try:
-            super().run_reactor()
+            if self._begin is None or self._begin(self):
+                super().run_reactor()
         finally:
             # The thread that writes may still have an A-ABORT to send; then the connection goes in any case.
-            with contextlib.suppress(RuntimeError):  # the machine had no thread left for it
+            with contextlib.suppress(RuntimeError):  # it was never started: no handshake, or no thread left
                 self.dul.join(ABORT_SECONDS)
             self._close()
             self._streaming.close()
@@ -96,7 +103,7 @@ class NodeAssociation(Association):
     def end_connection(self, text: str) -> None:
         """Tell the log why and the peer that, and shut the connection."""
         log.warning("event=connection_ended association=%d address=%s text=%r", self.number, self.address, text)
-        connection = self._connection()
+        connection = self.connection
         if connection is not None:
             with contextlib.suppress(OSError):
                 connection.settimeout(0.0)
@@ -105,7 +112,7 @@ class NodeAssociation(Association):
 
     def drop(self) -> None:
         """Shut the connection at once; the threads notice and end. Callable from any thread."""
-        connection = self._connection()
+        connection = self.connection
         if connection is not None:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -125,12 +132,14 @@ class NodeAssociation(Association):
             threading.Thread(target=self.abort, name=f"abort-{self.number}", daemon=True).start()
 
     def _close(self) -> None:
-        connection = self._connection()
+        connection = self.connection
         if connection is not None:
             self.drop()
             connection.close()
 
-    def _connection(self) -> socket.socket | None:
+    @property
+    def connection(self) -> socket.socket | None:
+        """The connection; None once it is closed."""
         return self.dul.socket.socket if self.dul.socket else None
 
     def _wake(self) -> None:

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dcis_node.config import ReceiveSettings
-from dcis_node.receive.acceptor import POLL_SECONDS, Acceptor
+from dcis_node.receive.acceptor import Acceptor
+from dcis_node.receive.connections import POLL_SECONDS, Connections
 from dcis_node.receive.places import Places
 from dcis_node.receive.store import InstanceStore
+from dcis_node.receive.tls import TlsKeeper
 from storage.database import Database
 from storage.files import FileStore
 from storage.index import close_associations_of
@@ -23,8 +25,10 @@ GRACE_SECONDS = 30.0
 
 
 def serve(
-    listener: socket.socket,
+    listener: socket.socket | None,
     *,
+    tls_listener: socket.socket | None = None,
+    tls: TlsKeeper | None = None,
     settings: ReceiveSettings,
     aet: str,
     db: Database,
@@ -45,7 +49,10 @@ def serve(
     Parameters
     ----------
     listener
-        A bound and listening TCP socket; left open. It is set to not block, as processes race for connections.
+        A bound and listening TCP socket; left open. It is set to not block, as processes race for connections. None:
+        there is no listener without TLS.
+    tls_listener, tls
+        The same for connections with TLS, and what keeps our certificate.
     aet
         This node's AE title.
     owner
@@ -79,17 +86,29 @@ def serve(
         refusal=Reserve(files.root, reserve_bytes).refusal,
     )
     counted = Places(places)
-    acceptor = Acceptor(listener, settings=settings, aet=aet, store=store, places=counted)
-    accepting = threading.Thread(target=_accept, args=(acceptor,), name="accept", daemon=True)
-    accepting.start()
+    connections = Connections()
+    acceptors = [
+        Acceptor(
+            listening, settings=settings, aet=aet, store=store, places=counted, connections=connections, tls=keeper
+        )
+        for listening, keeper in ((listener, None), (tls_listener, tls))
+        if listening is not None
+    ]
+    accepting = [
+        threading.Thread(target=_accept, args=(acceptor,), name="accept", daemon=True) for acceptor in acceptors
+    ]
+    for thread in accepting:
+        thread.start()
     log.info("event=receiver_started owner=%s parts_swept=%d associations_closed=%d", owner, swept, closed)
-    while accepting.is_alive() and not stop.wait(POLL_SECONDS):
+    while all(thread.is_alive() for thread in accepting) and not stop.wait(POLL_SECONDS):
         pass
     died = not stop.is_set()
-    acceptor.leave()
-    accepting.join()
-    acceptor.finish(grace_seconds)
-    acceptor.server_close()
+    for acceptor, thread in zip(acceptors, accepting, strict=True):
+        acceptor.leave()
+        thread.join()
+    connections.finish(grace_seconds)
+    for acceptor in acceptors:
+        acceptor.server_close()
     counted.close()
     with db.write() as session:
         close_associations_of(session, owner, now=clock())

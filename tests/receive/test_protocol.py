@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from dcis_node.receive import acceptor as acceptor_module
+from dcis_node.receive import connections as connections_module
 from dcis_node.receive import dimse as dimse_module
 from tests.peers import wait_until
 from tests.receive.helpers import Receiver, echo, image, send
@@ -133,7 +134,7 @@ def test_a_bare_connect_frees_its_threads_at_once(start) -> None:
 
 
 def test_silent_connections_do_not_keep_a_peer_out(start, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(acceptor_module, "MOST_PENDING", 3)
+    monkeypatch.setattr(connections_module, "MOST_PENDING", 3)
     receiver = start(acse_timeout_seconds=600.0, max_associations=1)
     silent = [socket.create_connection(("127.0.0.1", receiver.port), timeout=20) for _ in range(5)]
     wait_until(lambda: echo(receiver.port), "a peer that speaks gets in")
