@@ -35,8 +35,14 @@ class StudyReceived:
 
     Parameters
     ----------
+    association
+        Its number in the logs of this process; 0 where a killed predecessor had it.
     sop_classes
         SOP Class UID and number of instances, sorted by UID.
+    outcome
+        What became of them: `new`, `duplicate` or `conflict` (`storage.index.Recorded`).
+    exam
+        The exam that they belong to: one patient's, without naming her.
     """
 
     association: int
@@ -44,6 +50,8 @@ class StudyReceived:
     calling_aet: str
     study_instance_uid: str
     sop_classes: tuple[tuple[str, int], ...]
+    outcome: str = "new"
+    exam: int = 0
 
 
 Event: TypeAlias = PeerRefused | StudyReceived

@@ -1,0 +1,54 @@
+"""What the courier tells the audit trail: values without patient data, handed to a function that it is given."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class ResultsSending:
+    """Results of one study are about to go to a destination.
+
+    Parameters
+    ----------
+    destination
+        Its name in the configuration.
+    host
+        Where it is.
+    sop_classes
+        SOP Class UID and number of objects, sorted by UID.
+    """
+
+    destination: str
+    host: str
+    called_aet: str
+    calling_aet: str
+    study_instance_uid: str
+    sop_classes: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class ResultsSent:
+    """What came of it: what the destination has, or what it did not take.
+
+    Parameters
+    ----------
+    sending
+        What was to be sent; its `sop_classes` are those of this outcome.
+    taken
+        True if the destination answered that it has them.
+    text
+        Why not, in an administrator's words; "" if taken.
+    """
+
+    sending: ResultsSending
+    taken: bool
+    text: str = ""
+
+
+Event: TypeAlias = ResultsSending | ResultsSent
+Notify: TypeAlias = Callable[[Event], None]
+
+
+def nobody(_: Event) -> None:
+    """Tell nobody: a `Notify` for those who keep no audit trail."""
