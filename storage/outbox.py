@@ -4,7 +4,7 @@ At-least-once: a row leaves `leased` as `sent` only after the peer's answer, so 
 bytes again. Rows are never deleted here.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Update, and_, func, or_, select, update
@@ -14,6 +14,7 @@ from storage.database import Database
 from storage.schema import DeliveryAttempt, Outbox, Result
 
 BATCH = 64  # rows of one claim; an exam has about ten results
+STATES = ("due", "leased", "dead", "sent")  # last the one in which nearly all rows end
 LONGEST_TEXT = 500  # characters of an error that are kept
 
 
@@ -224,13 +225,37 @@ def count_answers(db: Database, parcel: Parcel, *, lowest: int, highest: int) ->
 def counts(db: Database) -> dict[str, dict[str, int]]:
     """Count rows by destination and state."""
     with db.read() as session:
-        rows = session.execute(
-            select(Outbox.destination, Outbox.state, func.count()).group_by(Outbox.destination, Outbox.state)
-        ).all()
-    found: dict[str, dict[str, int]] = {}
-    for destination, state, count in rows:
-        found.setdefault(destination, {})[state] = count
-    return found
+        return count_parcels(session)
+
+
+def count_parcels(session: Session) -> dict[str, dict[str, int]]:
+    """Count rows by destination and state, without looking at each of the very many that are sent.
+
+    What is not sent is counted in an index; sent is the rest of all rows, for all destinations but the last. A
+    database counts all rows of a table much faster than some.
+    """
+    names = sorted({name for state in STATES for name in _destinations(session, state)})
+    found = {name: {state: _rows(session, name, state) for state in STATES[:-1]} for name in names}
+    for name in names[:-1]:
+        found[name]["sent"] = _rows(session, name, "sent")
+    for name in names[-1:]:
+        every = session.scalar(select(func.count()).select_from(Outbox)) or 0
+        found[name]["sent"] = every - sum(sum(states.values()) for states in found.values())
+    return {name: {state: count for state, count in states.items() if count} for name, states in found.items()}
+
+
+def _destinations(session: Session, state: str) -> Iterator[str]:
+    """Give each destination of a state once: from one to the next in the index, not over all rows."""
+    first = select(func.min(Outbox.destination)).where(Outbox.state == state)
+    name = session.scalar(first)
+    while name is not None:
+        yield name
+        name = session.scalar(first.where(Outbox.destination > name))
+
+
+def _rows(session: Session, destination: str, state: str) -> int:
+    chosen = (Outbox.destination == destination, Outbox.state == state)
+    return session.scalar(select(func.count()).select_from(Outbox).where(*chosen)) or 0
 
 
 def _claimable(now: float) -> ColumnElement[bool]:

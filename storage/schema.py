@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -25,6 +26,9 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+# Condition of a partial index: used only where a query says the same (see `storage.work.has_failed`).
+FAILED = "failure <> ''"
 
 
 class Base(DeclarativeBase):
@@ -56,7 +60,13 @@ class Exam(Base):
     """
 
     __tablename__ = "exam"
-    __table_args__ = (Index("ix_exam_state", "state"), Index("ix_exam_patient_id", "patient_id", "study_date"))
+    __table_args__ = (
+        Index("ix_exam_state", "state"),
+        Index("ix_exam_patient_id", "patient_id", "study_date"),
+        # `status` asks for the newest exams, and for the few that failed among very many that did not.
+        Index("ix_exam_last_image_at", "last_image_at"),
+        Index("ix_exam_failure", "state", "last_image_at", sqlite_where=text(FAILED), postgresql_where=text(FAILED)),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id"))
@@ -110,7 +120,7 @@ class Instance(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
     sop_class_uid: Mapped[str] = mapped_column(String(64))
-    series_instance_uid: Mapped[str] = mapped_column(String(64))
+    series_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), index=True)
     association_id: Mapped[int | None] = mapped_column(ForeignKey("association.id"), default=None)
@@ -195,7 +205,7 @@ class Result(Base):
     sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
     sop_class_uid: Mapped[str] = mapped_column(String(64))
     study_instance_uid: Mapped[str] = mapped_column(String(64))
-    series_instance_uid: Mapped[str] = mapped_column(String(64))
+    series_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
     transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
     modality: Mapped[str] = mapped_column(String(16))
     sha256: Mapped[str] = mapped_column(String(64))
@@ -211,6 +221,7 @@ class Outbox(Base):
     __table_args__ = (
         UniqueConstraint("result_id", "destination"),
         Index("ix_outbox_state", "state", "next_try_at"),
+        Index("ix_outbox_state_destination", "state", "destination"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -8,7 +8,7 @@ found and decided is written by `storage.findings` and `storage.reports`; exams 
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, CursorResult, Executable, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Executable, and_, exists, literal_column, or_, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import Update
 
@@ -203,7 +203,8 @@ def retry_exam(db: Database, exam_id: int) -> bool:
 
 def has_failed() -> ColumnElement[bool]:
     """Give the condition under which a person has to look at an exam: no answer, or one without its analysis."""
-    return or_(Exam.state == "failed", and_(Exam.state == "reported", Exam.failure != ""))
+    # Written out, not bound: the partial index over failures is taken for this very condition only.
+    return or_(Exam.state == "failed", and_(Exam.state == "reported", Exam.failure != literal_column("''")))
 
 
 def renew(db: Database, claim: Claim, *, now: float, lease_seconds: float) -> Claim | None:
