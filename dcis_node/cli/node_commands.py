@@ -42,6 +42,7 @@ def run(
     config: ConfigOption = Path("config.toml"),
     name: Annotated[str, typer.Option("--name", help="Name of a process that is run alone; unique in the index.")] = "",
     listen_fd: Annotated[int | None, typer.Option("--listen-fd", hidden=True)] = None,
+    tls_listen_fd: Annotated[int | None, typer.Option("--tls-listen-fd", hidden=True)] = None,
     lifeline_fd: Annotated[int | None, typer.Option("--lifeline-fd", hidden=True)] = None,
 ) -> None:
     """Run the node until SIGTERM or Ctrl-C: receivers, analysis, courier and clock under one supervisor.
@@ -63,7 +64,7 @@ def run(
         return
     if lifeline_fd is None:
         prepare(configuration)
-    run_role(role, configuration, process, listen_fd=listen_fd, lifeline=lifeline_fd)
+    run_role(role, configuration, process, listen_fd=listen_fd, tls_listen_fd=tls_listen_fd, lifeline=lifeline_fd)
 
 
 def verify_bundle(config: ConfigOption = Path("config.toml")) -> None:
@@ -77,8 +78,9 @@ def verify_bundle(config: ConfigOption = Path("config.toml")) -> None:
 def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = False) -> None:
     """Show the model, the processes, the queues and the last exams.
 
-    Exit code 1 if a process is silent, a result is dead, images are refused because the disk is nearly full, the model
-    that should judge was refused, or an exam got no answer or one without its analysis (`retry` decides it again).
+    Exit code 1 if a process is silent, a result is dead, images are refused because the disk is nearly full, our TLS
+    certificate has expired or a new one cannot be used, the model that should judge was refused, or an exam got no
+    answer or one without its analysis (`retry` decides it again).
     """
     from dcis_node.operate.status import node_status
 
@@ -92,7 +94,7 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
         console().print(status_view(values))
     silent = any(process["state"] != "alive" for process in values["processes"])
     dead = any(counts.get("dead", 0) for counts in values["queues"]["outbox"].values())
-    refused = values["bundle"]["refused"] or values["disk"]["refusing"]
+    refused = values["bundle"]["refused"] or values["disk"]["refusing"] or values["tls"]["fault"]
     raise typer.Exit(NOT_DONE if silent or dead or refused or values["failures"] else DONE)
 
 

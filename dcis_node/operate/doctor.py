@@ -17,14 +17,13 @@ from dcis_node.errors import DcisNodeError
 from dcis_node.model.device import choose_device
 from dcis_node.operate.bundles import bundle_of
 from dcis_node.operate.findings import Finding, Verdict
-from dcis_node.operate.listener import address_of, bind_listener
+from dcis_node.operate.listener_check import check_certificate, check_listeners
 from dcis_node.operate.probes import STREAMS, expected, probe_file
 from dcis_node.operate.sending import peer_of
 from dcis_node.operate.site import destinations_of
 from dcis_node.results.kinds import SOP_CLASS_UIDS
 from dcis_node.results.profiles import Destination
 from storage.database import check_location, open_database
-from storage.heartbeat import beats
 from storage.registry import Registry
 from storage.space import shortage, space_of
 
@@ -34,7 +33,7 @@ LOW_DISK_BYTES = 20 * 1024**3
 
 def examine(configuration: Configuration) -> Iterator[Finding]:
     """Try every part of the node that this configuration describes, one finding at a time."""
-    for check in (_folder, _index, _decoders, _bundle, _device, _listener, _destinations):
+    for check in (_folder, _index, _decoders, _bundle, _device, _certificate, _listener, _destinations):
         yield from _guarded(check, configuration)
 
 
@@ -111,34 +110,12 @@ def _device(configuration: Configuration) -> Iterator[Finding]:
     yield Finding("device", Verdict.OK, f"analyse.device = {configuration.analyse.device} gives {device}")
 
 
+def _certificate(configuration: Configuration) -> Iterator[Finding]:
+    yield from check_certificate(configuration)
+
+
 def _listener(configuration: Configuration) -> Iterator[Finding]:
-    if _runs(configuration):
-        own = PeerAddress(
-            host=configuration.receive.host,
-            port=configuration.receive.port,
-            aet=configuration.node.aet,
-            calling_aet=configuration.receive.peers[0].aet if configuration.receive.peers else configuration.node.aet,
-            timeout_seconds=configuration.deliver.timeout_seconds,
-        )
-        answer = echo(own)
-        yield Finding("listener", Verdict.OK if answer.ok else Verdict.FAIL, f"the node runs; C-ECHO: {answer.text}")
-        return
-    listener = bind_listener(configuration.receive)
-    host, port = address_of(listener)
-    listener.close()
-    yield Finding("listener", Verdict.OK, f"{host}:{port} is free")
-
-
-def _runs(configuration: Configuration) -> bool:
-    try:
-        db = open_database(configuration.index_url)
-    except DcisNodeError:
-        return False
-    try:
-        with db.read() as session:
-            return any(beat.process == "supervisor" for beat in beats(session))
-    finally:
-        db.close()
+    yield from check_listeners(configuration)
 
 
 def _destinations(configuration: Configuration) -> Iterator[Finding]:

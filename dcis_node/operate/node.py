@@ -7,9 +7,11 @@ from pathlib import Path
 
 from dcis_node.config import Configuration
 from dcis_node.errors import BundleError
-from dcis_node.operate.listener import address_of, bind_listener
+from dcis_node.operate.certificate import keeper_of
+from dcis_node.operate.listener import bind_listeners, place_of
 from dcis_node.operate.process import running_process
 from dcis_node.operate.supervisor import Supervisor, child_specs
+from dcis_node.receive.certificates import is_key_exposed
 from storage.database import check_location, upgrade
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ def prepare(configuration: Configuration) -> None:
 
 
 def run_node(configuration: Configuration, config: Path) -> None:
-    """Be the supervisor of a whole node: check what can be checked, bind the port, start and keep the processes.
+    """Be the supervisor of a whole node: check what can be checked, bind the ports, start and keep the processes.
 
     Raises
     ------
@@ -37,19 +39,41 @@ def run_node(configuration: Configuration, config: Path) -> None:
         Something cannot be used; no process was started.
     """
     bundle = verify_bundle(config)
-    listener = bind_listener(configuration.receive)
-    host, port = address_of(listener)
+    _check_certificate(configuration)
+    listeners = bind_listeners(configuration.receive)
     prepare(configuration)
-    specs = child_specs(config, receivers=configuration.receive.processes, listener=listener.fileno())
+    specs = child_specs(
+        config,
+        receivers=configuration.receive.processes,
+        listener=listeners.plain.fileno() if listeners.plain else None,
+        tls_listener=listeners.tls.fileno() if listeners.tls else None,
+    )
+    plain, with_tls = place_of(listeners.plain), place_of(listeners.tls)
     with running_process(configuration, "supervisor") as process:
-        log.info("event=listening host=%s port=%d aet=%s bundle=%s", host, port, configuration.node.aet, bundle)
+        log.info(
+            "event=listening plain=%s tls=%s aet=%s bundle=%s",
+            plain or "-",
+            with_tls or "-",
+            configuration.node.aet,
+            bundle,
+        )
         if not configuration.destinations:
             log.warning("event=no_destination text='results are kept and sent nowhere: name [[destinations]]'")
 
         def beat(restarts: dict[str, int]) -> None:
-            process.beat({"listening": f"{host}:{port}", "restarts": restarts})
+            process.beat({"listening": plain, "listening_tls": with_tls, "restarts": restarts})
 
         Supervisor(specs).run(process.stop, beat)
+
+
+def _check_certificate(configuration: Configuration) -> None:
+    """Refuse to start with a certificate that cannot be used; the receivers load it themselves."""
+    keeper = keeper_of(configuration)
+    if keeper is None:
+        return
+    keeper.load()
+    if is_key_exposed(configuration.tls):
+        log.warning("event=key_exposed text='every user of this machine may read receive.tls.key: chmod 600'")
 
 
 def verify_bundle(config: Path) -> str:

@@ -8,7 +8,13 @@ from dcis_node.config import Configuration
 
 
 def run_role(
-    role: str, configuration: Configuration, name: str, *, listen_fd: int | None, lifeline: int | None
+    role: str,
+    configuration: Configuration,
+    name: str,
+    *,
+    listen_fd: int | None,
+    tls_listen_fd: int | None,
+    lifeline: int | None,
 ) -> None:
     """Be one process of the node until it is told to stop.
 
@@ -18,15 +24,15 @@ def run_role(
         `receive`, `analyse`, `deliver` or `clock`.
     name
         Of the process, unique in the index.
-    listen_fd
-        The listening socket that a supervisor hands on to a receiver.
+    listen_fd, tls_listen_fd
+        The listening sockets that a supervisor hands on to a receiver.
     lifeline
         The pipe whose end means that the supervisor is gone.
     """
     if role == "receive":
         from dcis_node.operate.role_receive import run_receive
 
-        run_receive(configuration, name, listen_fd=listen_fd, lifeline=lifeline)
+        run_receive(configuration, name, listen_fd=listen_fd, tls_listen_fd=tls_listen_fd, lifeline=lifeline)
     elif role == "analyse":
         # Read by OpenMP when torch loads it. Threads that spin while they wait cost ten times the time as soon as
         # another process wants a core (2 threads, 2 cores, one busy: 14 s a view against 1.5 s), and gain nothing else.

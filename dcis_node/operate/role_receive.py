@@ -1,23 +1,43 @@
-"""The receiver process: one of several that accept on the same listening socket."""
+"""The receiver process: one of several that accept on the same listening sockets."""
 
-import socket
 import threading
 
 from dcis_node.config import Configuration
-from dcis_node.operate.listener import bind_listener
+from dcis_node.operate.certificate import keeper_of, told
+from dcis_node.operate.listener import bind_listeners, inherited
 from dcis_node.operate.process import Process, running_process
 from dcis_node.receive.server import serve
+from dcis_node.receive.tls import TlsKeeper
 
 BEAT_ROUND_SECONDS = 1.0
 
 
-def run_receive(configuration: Configuration, name: str, *, listen_fd: int | None, lifeline: int | None) -> None:
-    """Be one receiver, on the inherited socket or, alone, on one of its own."""
-    listener = bind_listener(configuration.receive) if listen_fd is None else socket.socket(fileno=listen_fd)
+def run_receive(
+    configuration: Configuration, name: str, *, listen_fd: int | None, tls_listen_fd: int | None, lifeline: int | None
+) -> None:
+    """Be one receiver, on the inherited sockets or, alone, on some of its own.
+
+    Raises
+    ------
+    ConfigurationError
+        Alone, and an address cannot be bound or the certificate cannot be used. A receiver that is started again under
+        a supervisor takes connections without TLS all the same, and those with TLS once the files can be used.
+    """
+    keeper = keeper_of(configuration)
+    if listen_fd is None and tls_listen_fd is None:
+        if keeper is not None:
+            keeper.load()
+        listeners = bind_listeners(configuration.receive)
+    else:
+        listeners = inherited(listen_fd, tls_listen_fd)
+        if keeper is not None:
+            keeper.refresh()
     with running_process(configuration, name, lifeline=lifeline) as process:
-        _beating(process)
+        _beating(process, keeper)
         serve(
-            listener,
+            listeners.plain,
+            tls_listener=listeners.tls,
+            tls=keeper,
             settings=configuration.receive,
             aet=configuration.node.aet,
             db=process.db,
@@ -30,11 +50,13 @@ def run_receive(configuration: Configuration, name: str, *, listen_fd: int | Non
         )
 
 
-def _beating(process: Process) -> None:
-    """Show the sign of life from a thread: the main thread is inside the accept loop."""
+def _beating(process: Process, keeper: TlsKeeper | None) -> None:
+    """Show the sign of life, and look for a new certificate, from a thread: the main thread is in the accept loop."""
 
     def beats() -> None:
         while not process.stop.wait(BEAT_ROUND_SECONDS):
-            process.beat()
+            if keeper is not None:
+                keeper.refresh()
+            process.beat(told(keeper))
 
     threading.Thread(target=beats, name="beat", daemon=True).start()

@@ -8,6 +8,7 @@ from typing import Any
 from dcis_node import __version__
 from dcis_node.config import Configuration
 from dcis_node.errors import StorageError
+from dcis_node.operate.certificate import tls_status
 from storage.database import Database
 from storage.heartbeat import Beat, beats
 from storage.overview import failed_exams, last_exams, queues
@@ -30,7 +31,10 @@ def node_status(configuration: Configuration, db: Database, *, now: float | None
         return {
             "version": __version__,
             "aet": configuration.node.aet,
-            "listening": _listening(seen),
+            "listening": _listening(seen, "listening"),
+            "tls": tls_status(
+                configuration, _told_of_tls(seen), listening=_listening(seen, "listening_tls"), now=moment
+            ),
             "disk": disk_status(configuration),
             "bundle": bundle_status(configuration, [json.loads(beat.detail) for beat in seen if _tells_bundle(beat)]),
             "processes": [_process(beat, moment) for beat in seen],
@@ -83,10 +87,15 @@ def _tells_bundle(beat: Beat) -> bool:
     return beat.process.startswith("analyse") and bool(beat.detail)
 
 
-def _listening(seen: tuple[Beat, ...]) -> str:
+def _told_of_tls(seen: Sequence[Beat]) -> list[Mapping[str, Any]]:
+    details = [json.loads(beat.detail) for beat in seen if beat.process.startswith("receive") and beat.detail]
+    return [detail["tls"] for detail in details if "tls" in detail]
+
+
+def _listening(seen: tuple[Beat, ...], key: str) -> str:
     for beat in seen:
         if beat.process == "supervisor" and beat.detail:
-            return str(json.loads(beat.detail).get("listening", ""))
+            return str(json.loads(beat.detail).get(key, ""))
     return ""
 
 

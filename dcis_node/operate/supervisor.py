@@ -34,7 +34,7 @@ class ChildSpec:
     arguments
         Arguments after `dcis-node`.
     inherited
-        File descriptors it gets (the listening socket).
+        File descriptors it gets (the listening sockets).
     """
 
     name: str
@@ -54,16 +54,19 @@ class Child:
     start_after: float = field(default=float("-inf"))
 
 
-def child_specs(config: Path, *, receivers: int, listener: int) -> tuple[ChildSpec, ...]:
+def child_specs(
+    config: Path, *, receivers: int, listener: int | None, tls_listener: int | None = None
+) -> tuple[ChildSpec, ...]:
     """List the processes of a whole node (design: receivers, one analysis worker, one courier, one clock)."""
 
     def spec(name: str, *more: str, inherited: tuple[int, ...] = ()) -> ChildSpec:
         role = name.rpartition("-")[0]
         return ChildSpec(name, ("run", role, "--config", str(config), "--name", name, *more), inherited)
 
-    receive = [
-        spec(f"receive-{number}", "--listen-fd", str(listener), inherited=(listener,)) for number in range(receivers)
-    ]
+    handed = {"--listen-fd": listener, "--tls-listen-fd": tls_listener}
+    options = [part for name, number in handed.items() if number is not None for part in (name, str(number))]
+    inherited = tuple(number for number in handed.values() if number is not None)
+    receive = [spec(f"receive-{number}", *options, inherited=inherited) for number in range(receivers)]
     return (*receive, spec("analyse-0"), spec("deliver-0"), spec("clock-0"))
 
 

@@ -45,6 +45,8 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
     queue.add_row("instances received", str(status["queues"]["instances"]))
     queue.add_row("same UID, other bytes", str(status["queues"]["conflicts"]))
     head = Text(f"dcis-node {status['version']} {status['aet']} listening on {status['listening'] or '-'}")
+    if status["tls"]["configured"]:
+        head.append_text(_tls_lines(status["tls"]))
     warning = Text("RESEARCH USE ONLY - not for clinical use", style="bold red")
     return Group(
         head,
@@ -56,6 +58,18 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
         _exams_table(status["exams"], title="Last exams"),
         _failure_lines(status["failures"]),
     )
+
+
+def _tls_lines(tls: Mapping[str, Any]) -> Text:
+    """Write where TLS is spoken and until when our certificate holds, in red what is wrong with it."""
+    lines = Text(f", with TLS on {tls['listening'] or '-'}")
+    if tls["not_after"] is not None:
+        style = "bold red" if tls["expires_soon"] else ""
+        until = f"{clock_time(tls['not_after'])} ({tls['days_left']:.0f} days)"
+        lines.append(f"\ncertificate: {tls['subject'] or tls['sha256']}, holds until {until}", style=style)
+    if tls["fault"]:
+        lines.append(f"\nCERTIFICATE: {tls['fault']}", style="bold red")
+    return lines
 
 
 def _disk_line(disk: Mapping[str, Any]) -> Text:
