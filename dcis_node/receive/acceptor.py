@@ -5,6 +5,7 @@ Uses private names of pynetdicom: see `dcis_node.receive.dimse`.
 
 import logging
 import socket
+import sys
 from typing import Any, cast
 
 from pydicom import Dataset
@@ -18,6 +19,7 @@ from dcis_node.mammogram.storage_classes import ACCEPTED_SOP_CLASSES, ACCEPTED_T
 from dcis_node.receive.admission import NOT_JUDGED, Refusal, judge_association, judge_limits, may_connect
 from dcis_node.receive.association import NodeAssociation
 from dcis_node.receive.connections import MOST_PENDING, Connections
+from dcis_node.receive.events import Notify, PeerRefused, nobody
 from dcis_node.receive.handshake import HandshakeFault, TlsConnection, identity_of, shake_hands
 from dcis_node.receive.places import Places
 from dcis_node.receive.store import InstanceStore, Sender, where
@@ -81,6 +83,7 @@ class Acceptor(AssociationServer):
         places: Places,
         connections: Connections | None = None,
         tls: TlsKeeper | None = None,
+        notify: Notify = nobody,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -88,6 +91,7 @@ class Acceptor(AssociationServer):
         self._listening = listener.dup()
         self._connections = connections or Connections()
         self._tls = tls
+        self._notify = notify
         self._leaving = False
         super().__init__(application_entity(settings, aet), listener.getsockname(), aet, contexts())
 
@@ -119,9 +123,13 @@ class Acceptor(AssociationServer):
         """Refuse a stranger before a thread is spent, and make room for a newcomer."""
         address = str(client_address[0])
         if not may_connect(self.settings, address):
-            log.warning("event=connection_refused address=%s text='not an address of any [[receive.peers]]'", address)
+            text = "not an address of any [[receive.peers]]"
+            log.warning("event=connection_refused address=%s text=%r", address, text)
+            self._notify(PeerRefused("address", address, "", "", text))
             return False
-        self._connections.make_room()
+        displaced = self._connections.make_room()
+        if displaced is not None:
+            self._tell(displaced, "limit", "silent, and no place left")
         return not self._leaving
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- socketserver's
@@ -133,6 +141,7 @@ class Acceptor(AssociationServer):
             new_sink=lambda preface: self.store.new_sink(preface, limit_bytes=self.settings.max_dataset_bytes),
             on_end=self._on_end,
             begin=self._shake_hands if self._tls else None,
+            on_fault=lambda ended, text: self._tell(ended, "protocol", text),
         )
         association.set_socket(self._deadline_socket(association, request))
         association.acceptor.maximum_length = self.ae.maximum_pdu_size
@@ -150,7 +159,9 @@ class Acceptor(AssociationServer):
 
     def handle_error(self, request: object, client_address: Any) -> None:  # noqa: ANN401, ARG002 -- socketserver's
         """Note what went wrong with one connection; the next are not touched."""
-        log.exception("event=connection_failed address=%s", client_address[0])
+        error = sys.exc_info()[1]  # socketserver calls this where it caught one; its text may quote the peer's bytes
+        at = where(error) if error is not None else "?"
+        log.error("event=connection_failed address=%s error=%s at=%s", client_address[0], type(error).__name__, at)
 
     def leave(self) -> None:
         """Stop accepting; returns when the accepting thread has seen it."""
@@ -184,10 +195,17 @@ class Acceptor(AssociationServer):
                 association.address,
                 str(fault),
             )
+            self._tell(association, "tls_handshake", str(fault))
             return False
         connection.settimeout(self.settings.network_timeout_seconds)
         association.certificate = identity_of(connection)
         return True
+
+    def _tell(self, association: NodeAssociation, rule: str, text: str) -> None:
+        """Tell the audit trail that a peer was refused, or ended for what it did."""
+        request = association.requestor.primitive
+        calling, called = ("", "") if request is None else (request.calling_ae_title, request.called_ae_title)
+        self._notify(PeerRefused(rule, association.address, (calling or "").strip(), (called or "").strip(), text))
 
     def _deadline_socket(self, association: NodeAssociation, connection: socket.socket) -> DeadlineSocket:
         return DeadlineSocket(
@@ -217,6 +235,7 @@ class Acceptor(AssociationServer):
             refusal.text,
         )
         association.acse.send_reject(refusal.result, refusal.source, refusal.diagnostic)
+        self._tell(association, refusal.rule, refusal.text)
         association.kill()
 
     def _judge(self, association: NodeAssociation) -> Refusal | None:

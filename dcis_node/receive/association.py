@@ -40,6 +40,8 @@ class NodeAssociation(Association):
         Called once when its thread ends, whatever ended it.
     begin
         Called first in its own thread (the TLS handshake); False ends it.
+    on_fault
+        Told why it is ended, if it is for what the peer did.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class NodeAssociation(Association):
         new_sink: NewSink,
         on_end: Callable[["NodeAssociation"], None],
         begin: Callable[["NodeAssociation"], bool] | None = None,
+        on_fault: Callable[["NodeAssociation", str], None] = lambda *_: None,
     ) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self.number = number
@@ -60,6 +63,7 @@ class NodeAssociation(Association):
             new_sink=new_sink,
             max_queued=settings.max_queued_requests,
             silence_in_message_seconds=settings.dimse_timeout_seconds,
+            on_fault=lambda text: on_fault(self, text),
         )
         self.dimse = self._streaming
         self.sender: Sender | None = None
@@ -67,6 +71,7 @@ class NodeAssociation(Association):
         # What the peer's certificate states (`handshake.identity_of`); None without TLS.
         self.certificate: tuple[str, ...] | None = None
         self._begin = begin
+        self._on_fault = on_fault
         self._on_end = on_end
         self._serving = False
         self._leaving = False
@@ -103,6 +108,7 @@ class NodeAssociation(Association):
     def end_connection(self, text: str) -> None:
         """Tell the log why and the peer that, and shut the connection."""
         log.warning("event=connection_ended association=%d address=%s text=%r", self.number, self.address, text)
+        self._on_fault(self, text)
         connection = self.connection
         if connection is not None:
             with contextlib.suppress(OSError):

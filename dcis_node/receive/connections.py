@@ -43,12 +43,12 @@ class Connections:
         with self._lock:
             self._open.pop(association, None)
 
-    def make_room(self) -> None:
-        """Displace a connection that is silent if there are too many."""
+    def make_room(self) -> NodeAssociation | None:
+        """Displace a connection that is silent if there are too many; give the one that had to go."""
         with self._lock:
             pending = [association for association, admitted in self._open.items() if not admitted]
         if len(pending) < MOST_PENDING:
-            return
+            return None
         out = pending[to_displace([association.address for association in pending])]
         log.warning(
             "event=connection_displaced association=%d address=%s text='silent, and no place left'",
@@ -57,6 +57,7 @@ class Connections:
         )
         self.forget(out)
         out.drop()
+        return out
 
     def finish(self, grace_seconds: float) -> None:
         """Let what is being stored end, abort the rest, and wait for their threads."""

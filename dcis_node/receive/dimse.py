@@ -55,10 +55,19 @@ class StreamingDimse(DIMSEServiceProvider):
     silence_in_message_seconds
         How long a message may stand still before pynetdicom's idle timer ends the association; between messages the
         network timeout holds.
+    on_fault
+        Told why the association is aborted, if it is for what the peer sent.
     """
 
     def __init__(
-        self, assoc: Association, *, number: int, new_sink: NewSink, max_queued: int, silence_in_message_seconds: float
+        self,
+        assoc: Association,
+        *,
+        number: int,
+        new_sink: NewSink,
+        max_queued: int,
+        silence_in_message_seconds: float,
+        on_fault: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(assoc)
         self._number = number
@@ -70,6 +79,7 @@ class StreamingDimse(DIMSEServiceProvider):
         self._message: Any = None
         self._sink: Sink | None = None
         self._ended = False
+        self._on_fault = on_fault
 
     @property
     def receiving(self) -> bool:
@@ -173,6 +183,7 @@ class StreamingDimse(DIMSEServiceProvider):
 
     def _abort(self, text: str) -> None:
         log.warning("event=association_aborted association=%s text=%r", self._number, text)
+        self._on_fault(text)
         self.close()
         # PS3.8 9.2.2: an invalid PDU; answered with A-ABORT from every state.
         self.dul.event_queue.put("Evt19")

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from dcis_node.config import ReceiveSettings
 from dcis_node.receive.acceptor import Acceptor
+from dcis_node.receive.brought import tell_left_open
 from dcis_node.receive.connections import POLL_SECONDS, Connections
+from dcis_node.receive.events import Notify, nobody
 from dcis_node.receive.places import Places
-from dcis_node.receive.store import InstanceStore
+from dcis_node.receive.store import InstanceStore, where
 from dcis_node.receive.tls import TlsKeeper
 from storage.database import Database
 from storage.files import FileStore
@@ -38,6 +40,7 @@ def serve(
     reserve_bytes: int = 0,
     stop: threading.Event,
     places: Path | None = None,
+    notify: Notify = nobody,
     clock: Callable[[], float] = time.time,
     grace_seconds: float = GRACE_SECONDS,
 ) -> None:
@@ -64,6 +67,9 @@ def serve(
         Ends it.
     places
         File in which the receivers of a data folder count their associations; None: the caps hold for this one alone.
+    notify
+        The audit trail: told who was refused, and what each association has brought. What a killed predecessor had
+        received and not told is told first.
     clock
         Gives Unix seconds.
 
@@ -75,6 +81,7 @@ def serve(
         Connections are not accepted any more: the process has to be started anew.
     """
     swept = files.sweep_incoming()
+    tell_left_open(db, owner, notify)
     with db.write() as session:
         closed = close_associations_of(session, owner, now=clock())
     store = InstanceStore(
@@ -84,12 +91,20 @@ def serve(
         merge_same_day=merge_same_day,
         clock=clock,
         refusal=Reserve(files.root, reserve_bytes).refusal,
+        notify=notify,
     )
     counted = Places(places)
     connections = Connections()
     acceptors = [
         Acceptor(
-            listening, settings=settings, aet=aet, store=store, places=counted, connections=connections, tls=keeper
+            listening,
+            settings=settings,
+            aet=aet,
+            store=store,
+            places=counted,
+            connections=connections,
+            tls=keeper,
+            notify=notify,
         )
         for listening, keeper in ((listener, None), (tls_listener, tls))
         if listening is not None
@@ -121,5 +136,5 @@ def serve(
 def _accept(acceptor: Acceptor) -> None:
     try:
         acceptor.serve_forever(POLL_SECONDS)
-    except Exception:
-        log.exception("event=accepting_failed")
+    except Exception as error:  # noqa: BLE001 -- the edge of the thread: recorded, and the process ends
+        log.error("event=accepting_failed error=%s at=%s", type(error).__name__, where(error))

@@ -4,13 +4,15 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydicom import Dataset
 
 from dcis_node.errors import HeaderError, StorageError
 from dcis_node.mammogram.storage_classes import ACCEPTED_SOP_CLASSES
+from dcis_node.receive.brought import Brought
 from dcis_node.receive.describe import describe
+from dcis_node.receive.events import Notify, nobody
 from dcis_node.receive.header import UNREADABLE, quiet, read_part
 from dcis_node.receive.sink import Sink, SinkFault
 from dcis_node.receive.statuses import (
@@ -44,6 +46,11 @@ class Sender:
     calling_aet: str
     address: str
     row: int | None = None
+    brought: Brought = field(default_factory=Brought)
+
+    def tell(self, notify: Notify) -> None:
+        """Tell the audit trail what it has brought since it was told last."""
+        self.brought.tell(notify, association=self.number, calling_aet=self.calling_aet, address=self.address)
 
 
 def _always() -> str:
@@ -63,6 +70,8 @@ class InstanceStore:
         Gives Unix seconds.
     refusal
         Asked before the first byte of each object: why it cannot be taken, or "" (`storage.space.Reserve.refusal`).
+    notify
+        Told what an association has brought, before its row is closed.
     """
 
     db: Database
@@ -71,6 +80,7 @@ class InstanceStore:
     merge_same_day: bool = True
     clock: Callable[[], float] = time.time
     refusal: Callable[[], str] = _always
+    notify: Notify = nobody
 
     def new_sink(self, preface: bytes, *, limit_bytes: int) -> Sink:
         """Make the sink of one object; where nothing can be taken, one that writes nothing."""
@@ -103,13 +113,20 @@ class InstanceStore:
         except Exception as error:  # noqa: BLE001 -- the edge: recorded, and answered as ours
             _log_refusal(sender, sink, OUT_OF_RESOURCES, f"{type(error).__name__} at {where(error)}")
             return answer(OUT_OF_RESOURCES, "internal error; try again later")
+        sender.brought.add(received, recorded)
+        if sender.brought.is_full:
+            sender.tell(self.notify)
         _log_stored(sender, received, recorded, time.monotonic() - started)
         return SUCCESS
 
     def close(self, sender: Sender) -> None:
-        """Note the end of an association; what cannot be written now is closed when this process starts again."""
+        """Note the end of an association; what cannot be written now is closed when this process starts again.
+
+        The audit trail is told first: a row that is still open is told by this process's successor.
+        """
         if sender.row is None:
             return
+        sender.tell(self.notify)
         try:
             with self.db.write() as session:
                 close_association(session, sender.row, now=self.clock())
