@@ -1,14 +1,17 @@
 """One due exam: from the stored analyses of its views to a saved report with its result objects."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from dcis_node.analyse.exam_answer import Decider, answer_of, gather, inputs_sha256
-from dcis_node.analyse.judged import image_to_json, without_superseded
-from dcis_node.results.answer import ResultObject
+from dcis_node.analyse.judged import JudgedImage, image_to_json, without_superseded
+from dcis_node.results.answer import ExamAnswer, ResultObject
 from dcis_node.results.profiles import kinds_to_build
+from storage.exams import ExamInstance
 from storage.files import FileStore
 from storage.findings import analyse_again
+from storage.records import RecordedImage, RecordedReport, Records
 from storage.reports import NewReport, NewResult, Saved, is_reported, keep_report, last_report, save_report
 from storage.work import ExamClaim
 
@@ -38,11 +41,13 @@ Prepared = NewReport | ViewsMissing | SameInputs
 
 
 def prepare_report(
-    decider: Decider, exam_id: int, *, completeness: str, now: float, without_analysis: bool = False
+    decider: Decider, exam_id: int, *, completeness: str, now: float, without_analysis: bool = False, failure: str = ""
 ) -> Prepared:
-    """Decide an exam and build its result objects; they are in the files then, but nothing is in the index yet.
+    """Decide an exam and build its result objects; they and their record are in the files then, nothing in the index.
 
     All objects are built and checked before the first goes into the files, so a refused answer leaves none there.
+    Inputs that were answered before have their record: its objects are used again, whatever the index still knows of
+    them, as other bytes must never go out under their UIDs.
 
     Parameters
     ----------
@@ -53,11 +58,15 @@ def prepare_report(
     without_analysis
         The last resort, when deciding has failed before: every view is reported as `analysis_failed`, so that the
         exam still gets an answer.
+    failure
+        Why, then.
 
     Raises
     ------
     ResultError
         An object failed its check.
+    StorageError
+        These inputs have been answered, and an object of that answer is damaged or missing.
     """
     gathered = gather(decider, exam_id, without_analysis=without_analysis)
     if gathered.missing:
@@ -68,19 +77,13 @@ def prepare_report(
         if is_reported(session, exam_id, inputs):
             return SameInputs()
         earlier = last_report(session, exam_id)
-    answer = answer_of(decider, judged, gathered.instances, completeness=completeness, now=now, earlier=earlier)
-    kinds = kinds_to_build(decider.destinations, outlined=answer.outlined)
-    results = tuple(_store(decider.files, result) for result in decider.build(answer, kinds))
-    return NewReport(
-        version=answer.version,
-        inputs_sha256=inputs,
-        bundle_sha256=decider.bundle.sha256,
-        decision=answer.decision.to_json(),
-        views=[image_to_json(image) for image in judged],
-        made_at=now,
-        results=results,
-        deliveries={d.name: d.kinds(outlined=answer.outlined) for d in decider.destinations},
-    )
+    records = Records(decider.files)
+    record = records.report(inputs)
+    if record is None:
+        answer = answer_of(decider, judged, gathered.instances, completeness=completeness, now=now, earlier=earlier)
+        made = _record(decider, answer, judged, gathered.instances, completeness=completeness, now=now, failure=failure)
+        record = records.keep_report(made)
+    return _new_report(decider, record, least_version=1 if earlier is None else earlier.version + 1)
 
 
 def finish_exam(decider: Decider, claim: ExamClaim, prepared: Prepared, *, failure: str = "") -> Outcome:
@@ -104,6 +107,57 @@ OUTCOMES = {
     Saved.SAME_INPUTS: Outcome.SAME_INPUTS,
     Saved.LEASE_LOST: Outcome.LEASE_LOST,
 }
+
+
+def _record(
+    decider: Decider,
+    answer: ExamAnswer,
+    judged: Sequence[JudgedImage],
+    instances: Sequence[ExamInstance],
+    *,
+    completeness: str,
+    now: float,
+    failure: str,
+) -> RecordedReport:
+    """Build the result objects, put them into the files, and say what they are."""
+    kinds = kinds_to_build(decider.destinations, outlined=answer.outlined)
+    results = tuple(_store(decider.files, result) for result in decider.build(answer, kinds))
+    return RecordedReport(
+        inputs_sha256=answer.inputs_sha256,
+        bundle_sha256=decider.bundle.sha256,
+        version=answer.version,
+        made_at=now,
+        exam=instances[0].sha256,
+        images=tuple(RecordedImage(i.sha256, i.reason, i.analysis) for i in instances if i.is_image),
+        decision=answer.decision.to_json(),
+        views=[image_to_json(image) for image in judged],
+        results=results,
+        deliveries=_deliveries(decider, outlined=answer.outlined),
+        completeness=completeness,
+        failure=failure,
+    )
+
+
+def _new_report(decider: Decider, record: RecordedReport, *, least_version: int) -> NewReport:
+    """Give what goes into the index; where results go is the matter of the settings of now."""
+    return NewReport(
+        version=max(record.version, least_version),
+        inputs_sha256=record.inputs_sha256,
+        bundle_sha256=record.bundle_sha256,
+        decision=record.decision,
+        views=record.views,
+        made_at=record.made_at,
+        results=record.results,
+        deliveries=_deliveries(decider, outlined=any(view["outlined"] for view in record.views)),
+    )
+
+
+def _deliveries(decider: Decider, *, outlined: bool) -> dict[str, tuple[str, ...]]:
+    """Say which kinds of results go where."""
+    return {
+        destination.name: tuple(sorted(kind.value for kind in destination.kinds(outlined=outlined)))
+        for destination in decider.destinations
+    }
 
 
 def _store(files: FileStore, result: ResultObject) -> NewResult:

@@ -31,8 +31,9 @@ from dcis_node.results.profiles import Destination
 from storage.database import Database
 from storage.exams import ExamInstance, exam_instances
 from storage.files import FileStore
-from storage.findings import AnalysisKey, StoredAnalysis, find_analysis, finish_view
+from storage.findings import StoredAnalysis, find_analysis, finish_view
 from storage.pins import pin_bundle, pinned_bundle
+from storage.records import RecordedAnalysis, Records
 from storage.work import (
     Claim,
     ExamClaim,
@@ -197,6 +198,7 @@ def _decide_next(bench: Workbench) -> bool:
                 completeness=claim.completeness,
                 now=bench.clock(),
                 without_analysis=last,
+                failure=claim.failure if last else "",
             )
         outcome = finish_exam(decider, lease.claim, prepared, failure=claim.failure if last else "")
         if last:
@@ -243,9 +245,9 @@ def _analyse_next(bench: Workbench) -> bool:
     lease = _keeper(bench, claim)
     try:
         with lease:
-            key, analysis = _analysis_of(bench, claim)
-        kept = finish_view(bench.db, lease.claim, key, analysis, now=bench.clock())
-        log.info("event=view_analysed instance=%d seconds=%.2f kept=%s", claim.id, analysis.seconds, kept)
+            record = _analysis_of(bench, claim)
+        kept = finish_view(bench.db, lease.claim, record.key, record.analysis, now=record.analysed_at)
+        log.info("event=view_analysed instance=%d seconds=%.2f kept=%s", claim.id, record.analysis.seconds, kept)
     except Exception as error:  # noqa: BLE001 -- the edge of an item: recorded on it, and the next one is done
         _record_failure(bench, lease.claim, error)
     return True
@@ -268,8 +270,8 @@ def _record_failure(bench: Workbench, claim: ViewClaim, error: Exception) -> Non
     fail_view(bench.db, claim, reason=reason, retry_at=None if last else bench.clock() + RETRY_SECONDS)
 
 
-def _analysis_of(bench: Workbench, claim: ViewClaim) -> tuple[AnalysisKey, StoredAnalysis]:
-    """Look up the analysis of a view, or make it; its outline is in the files then."""
+def _analysis_of(bench: Workbench, claim: ViewClaim) -> RecordedAnalysis:
+    """Look up the analysis of a view, or make it; its outline and its record are in the files then."""
     with bench.db.read() as session:
         instances = exam_instances(session, claim.exam_id)
     header = _header_of(instances, claim.id)
@@ -278,7 +280,14 @@ def _analysis_of(bench: Workbench, claim: ViewClaim) -> tuple[AnalysisKey, Store
     key = analysis_key(claim.sha256, predictor.bundle, marks)
     with bench.db.read() as session:
         stored = find_analysis(session, key)
-    return key, stored or _compute(bench, predictor, claim, header, marks)
+    if stored is not None:
+        return RecordedAnalysis(key, stored, bench.clock())
+    records = Records(bench.files)
+    found = records.analysis(key)
+    if found is not None:
+        return found
+    computed = _compute(bench, predictor, claim, header, marks)
+    return records.keep_analysis(RecordedAnalysis(key, computed, bench.clock()))
 
 
 def _predictor_of(bench: Workbench, exam_id: int) -> Predictor:
