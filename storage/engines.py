@@ -1,4 +1,4 @@
-"""Engines, and everything that only one kind of database understands: no other file names SQLite or PostgreSQL."""
+"""Engines, and everything that only one kind of database understands (an SQLite index as a file: `index_file`)."""
 
 import os
 import sqlite3
@@ -58,7 +58,7 @@ def prepare_location(url: str) -> None:
     StorageError
         The URL names no file, or the file cannot be created.
     """
-    file = _sqlite_file(url)
+    file = sqlite_file(url)
     if file is None:
         return
     check_location(file)
@@ -80,7 +80,7 @@ def require_index(url: str) -> None:
     UnsafeLocationError
         The folder lies on a network file system.
     """
-    file = _sqlite_file(url)
+    file = sqlite_file(url)
     if file is None:
         return
     check_location(file)
@@ -111,7 +111,14 @@ def describe(error: DBAPIError) -> str:
     return f"the index refused: {type(error.orig).__name__} {name}".strip()
 
 
-def _sqlite_file(url: str) -> Path | None:
+def sqlite_file(url: str) -> Path | None:
+    """Give the file of an SQLite index; None for another kind of database.
+
+    Raises
+    ------
+    StorageError
+        The URL names no file.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return None
