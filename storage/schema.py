@@ -65,7 +65,8 @@ class Exam(Base):
         Index("ix_exam_patient_id", "patient_id", "study_date"),
         # `status` asks for the newest exams, and for the few that failed among very many that did not.
         Index("ix_exam_last_image_at", "last_image_at"),
-        Index("ix_exam_failure", "state", "last_image_at", sqlite_where=text(FAILED), postgresql_where=text(FAILED)),
+        # (PostgreSQL has the same condition, by the migration: naming it here would load its dialect in every command.)
+        Index("ix_exam_failure", "state", "last_image_at", sqlite_where=text(FAILED)),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

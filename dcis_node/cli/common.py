@@ -8,12 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from dcis_node.config import Configuration, load_configuration
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 DONE, NOT_DONE, CANNOT_START = 0, 1, 2
 
@@ -35,8 +37,10 @@ def open_index(config: Path) -> Iterator[tuple[Configuration, Any]]:
         db.close()
 
 
-def console() -> Console:
+def console() -> "Console":
     """Keep a terminal's width; a pipe gets lines wide enough to be searched."""
+    from rich.console import Console
+
     return Console() if sys.stdout.isatty() else Console(width=160)
 
 
