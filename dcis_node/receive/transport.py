@@ -159,11 +159,29 @@ class DeadlineSocket(AssociationSocket):
         return data
 
     def send(self, bytestream: bytes) -> None:
-        """Send all bytes, each of them within `read_seconds`; a failure is a closed connection."""
-        if self.socket is not None:
-            with contextlib.suppress(OSError):
-                self.socket.settimeout(self._read_seconds)
-        super().send(bytestream)
+        """Send all bytes, within `pdu_seconds` in all: a peer that reads nothing, or ever less, holds no place for it.
+
+        A failure is a closed connection.
+        """
+        deadline = time.monotonic() + self._pdu_seconds
+        left = memoryview(bytestream)
+        try:
+            while left:
+                left = left[self._send_some(left, deadline) :]
+        except TimeoutError:
+            self._end(f"the peer read no answer for receive.pdu_deadline_seconds = {self._pdu_seconds:g}")
+            self.event_queue.put("Evt17")
+        except OSError:
+            self.event_queue.put("Evt17")
+
+    def _send_some(self, view: memoryview, deadline: float) -> int:
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        if self.socket is None:
+            raise ConnectionAbortedError
+        self.socket.settimeout(seconds)
+        return self.socket.send(view)
 
     def _shutdown_socket(self) -> None:
         """Close the connection in any case; pynetdicom leaves it open where the peer has reset it."""

@@ -2,6 +2,7 @@ import fcntl
 import resource
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from queue import Queue
 from types import SimpleNamespace
@@ -111,3 +112,39 @@ def test_descriptors_beyond_a_thousand_are_waited_for(pair) -> None:
     peer.sendall(b"x")
     assert ours.ready
     ours.socket.close()
+
+
+def test_what_is_sent_arrives_whole(pair) -> None:
+    ours, peer, ended = pair
+    ours.send(b"answer")
+    assert peer.recv(100) == b"answer"
+    assert ended == []
+
+
+def test_a_peer_that_reads_nothing_is_given_up_in_time(pair) -> None:
+    ours, _, ended = pair
+    ours.event_queue.get_nowait()  # the connection indication
+    ours.send(bytes(10_000_000))
+    assert ended == ["the peer read no answer for receive.pdu_deadline_seconds = 0.2"]
+    assert ours.event_queue.get_nowait() == "Evt17"
+
+
+def test_a_peer_that_reads_a_little_at_a_time_is_given_up_in_time(pair) -> None:
+    ours, peer, ended = pair
+    reader = threading.Thread(target=lambda: [peer.recv(4096) for _ in range(10)])
+    reader.start()
+    ours.send(bytes(10_000_000))
+    reader.join()
+    assert len(ended) == 1
+
+
+def test_to_a_closed_connection_nothing_is_sent(pair) -> None:
+    ours, peer, ended = pair
+    ours.event_queue.get_nowait()  # the connection indication
+    peer.close()
+    ours.send(bytes(10_000_000))
+    ours.socket.close()
+    ours.socket = None
+    ours.send(b"x")
+    assert [ours.event_queue.get_nowait() for _ in range(2)] == ["Evt17", "Evt17"]
+    assert ended == []
