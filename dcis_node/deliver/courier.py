@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from dcis_node.config import DeliverSettings, DestinationSettings
+from dcis_node.deliver.events import Notify, nobody
 from dcis_node.deliver.lane import Lane, deliver_next
 from dcis_node.deliver.outcome import PeerAddress
 from storage import outbox
@@ -31,6 +32,7 @@ def run_courier(
     owner: str,
     stop: threading.Event,
     beat: Callable[[], None],
+    notify: Notify = nobody,
 ) -> None:
     """Serve all destinations until `stop` is set, each in a thread of its own: none waits for another.
 
@@ -51,6 +53,9 @@ def run_courier(
     beat
         Called a few times a second, as long as no destination's thread has been stuck for longer than a lease.
 
+    notify
+        The audit trail.
+
     Raises
     ------
     StorageError
@@ -62,7 +67,17 @@ def run_courier(
     leave = threading.Event()
     ticks: dict[str, float] = {}
     lanes = [
-        _lane(destination, db=db, files=files, settings=settings, aet=aet, owner=owner, stop=leave, ticks=ticks)
+        _lane(
+            destination,
+            db=db,
+            files=files,
+            settings=settings,
+            aet=aet,
+            owner=owner,
+            stop=leave,
+            ticks=ticks,
+            notify=notify,
+        )
         for destination in destinations
     ]
     with ThreadPoolExecutor(max_workers=max(1, len(lanes)), thread_name_prefix="lane") as pool:
@@ -87,6 +102,7 @@ def _lane(
     owner: str,
     stop: threading.Event,
     ticks: dict[str, float],
+    notify: Notify,
 ) -> Lane:
     peer = PeerAddress(
         host=destination.host,
@@ -110,6 +126,7 @@ def _lane(
         rng=random.SystemRandom(),
         stop=stop,
         tick=tick,
+        notify=notify,
     )
 
 

@@ -29,20 +29,21 @@ class ResultsSending:
 
 @dataclass(frozen=True)
 class ResultsSent:
-    """What came of it: what the destination has, or what it did not take.
+    """What came of it; what was not tried is in neither list, and is announced again.
 
     Parameters
     ----------
-    sending
-        What was to be sent; its `sop_classes` are those of this outcome.
     taken
-        True if the destination answered that it has them.
+        What the destination has answered that it has: SOP Class UID and number of objects.
+    not_taken
+        What it has not.
     text
-        Why not, in an administrator's words; "" if taken.
+        Why not, in an administrator's words; "" if there is none.
     """
 
     sending: ResultsSending
-    taken: bool
+    taken: tuple[tuple[str, int], ...]
+    not_taken: tuple[tuple[str, int], ...] = ()
     text: str = ""
 
 

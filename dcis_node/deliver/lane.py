@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from dcis_node.config import DeliverSettings
 from dcis_node.deliver import policy
+from dcis_node.deliver.events import Notify, nobody
 from dcis_node.deliver.outcome import Failure, Outgoing, PeerAddress, Sent
-from dcis_node.deliver.policy import Action
+from dcis_node.deliver.policy import Action, Verdict
 from dcis_node.deliver.sender import send_files
+from dcis_node.deliver.transfer import Transfer
 from dcis_node.errors import StorageError
 from storage import outbox
 from storage.database import Database
@@ -40,6 +42,8 @@ class Lane:
         Set when the current object is the last one.
     tick
         Called after each object as a sign of life.
+    notify
+        Told what is about to go, and what came of it.
     """
 
     db: Database
@@ -51,6 +55,7 @@ class Lane:
     rng: random.Random
     stop: threading.Event
     tick: Callable[[], None] = lambda: None
+    notify: Notify = nobody
 
     @property
     def lease_seconds(self) -> float:
@@ -96,12 +101,14 @@ def deliver_next(context: Lane, *, now: float) -> bool:
         rng=context.rng,
     )
     left = {parcel.sop_instance_uid: parcel for parcel in parcels}
-    for sent in _send(context, parcels):
-        moment = now + time.monotonic() - started
-        _record(context, left.pop(sent.item.sop_instance_uid), sent, now=moment, retry_at=retry_at)
-        context.tick()
-        if context.stop.is_set() or not _keep(context, left, now=moment):
-            break
+    with Transfer(parcels, context.peer, context.notify) as transfer:
+        for sent in _send(context, parcels):
+            moment = now + time.monotonic() - started
+            parcel = left.pop(sent.item.sop_instance_uid)
+            transfer.note(parcel, _record(context, parcel, sent, now=moment, retry_at=retry_at))
+            context.tick()
+            if context.stop.is_set() or not _keep(context, left, now=moment):
+                break
     if left:
         outbox.release(context.db, left.values(), owner=context.owner)
     return True
@@ -138,7 +145,7 @@ def _outgoing(context: Lane, parcel: Parcel) -> Outgoing:
     return Outgoing(parcel.sop_class_uid, parcel.sop_instance_uid, parcel.transfer_syntax_uid, path)
 
 
-def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: float) -> None:
+def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: float) -> Verdict:
     verdict = policy.judge(sent, context.peer, refusals=_refusals(context.db, parcel, sent.status))
     level = logging.INFO if verdict.action is Action.DONE else logging.WARNING
     log.log(
@@ -153,10 +160,10 @@ def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: 
     )
     if verdict.action is Action.DONE and sent.status is not None:
         outbox.mark_sent(context.db, parcel, now=now, status=sent.status, note=verdict.text)
-        return
+        return verdict
     if verdict.action is Action.DEAD:
         outbox.mark_dead(context.db, parcel, owner=context.owner, now=now, status=sent.status, error=verdict.text)
-        return
+        return verdict
     next_try_at = retry_at if verdict.wait_seconds is None else now + verdict.wait_seconds
     outbox.mark_retry(
         context.db,
@@ -167,6 +174,7 @@ def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: 
         status=sent.status,
         error=verdict.text,
     )
+    return verdict
 
 
 def _refusals(db: Database, parcel: Parcel, status: int | None) -> int:

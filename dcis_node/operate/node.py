@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dcis_node.config import Configuration
 from dcis_node.errors import BundleError
+from dcis_node.operate.audit.trail import audit_trail
 from dcis_node.operate.certificate import keeper_of
 from dcis_node.operate.listener import bind_listeners, place_of
 from dcis_node.operate.process import running_process
@@ -49,7 +50,10 @@ def run_node(configuration: Configuration, config: Path) -> None:
         tls_listener=listeners.tls.fileno() if listeners.tls else None,
     )
     plain, with_tls = place_of(listeners.plain), place_of(listeners.tls)
-    with running_process(configuration, "supervisor") as process:
+    with (
+        running_process(configuration, "supervisor") as process,
+        audit_trail(configuration, "supervisor", is_node=True),
+    ):
         log.info(
             "event=listening plain=%s tls=%s aet=%s bundle=%s",
             plain or "-",

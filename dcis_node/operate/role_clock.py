@@ -4,6 +4,7 @@ import time
 
 from dcis_node.analyse.completeness import sweep_open_exams
 from dcis_node.config import Configuration
+from dcis_node.operate.audit.forwarder import forwarder_of, forwarding
 from dcis_node.operate.clock import Job, run_clock
 from dcis_node.operate.process import running_process
 
@@ -12,7 +13,10 @@ SWEEP_SECONDS = 1.0
 
 def run_clock_role(configuration: Configuration, name: str, *, lifeline: int | None) -> None:
     """Be the clock: look every second which exams are complete or out of time."""
-    with running_process(configuration, name, lifeline=lifeline) as process:
+    with (
+        running_process(configuration, name, lifeline=lifeline) as process,
+        forwarding(forwarder_of(configuration)),
+    ):
 
         def sweep() -> None:
             sweep_open_exams(process.db, configuration.exam, now=time.time())

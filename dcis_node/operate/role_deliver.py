@@ -2,12 +2,19 @@
 
 from dcis_node.config import Configuration
 from dcis_node.deliver.courier import run_courier
+from dcis_node.operate.audit.trail import audit_folder, audit_trail
+from dcis_node.operate.audit.unfinished import CourierTrail
 from dcis_node.operate.process import running_process
 
 
 def run_deliver(configuration: Configuration, name: str, *, lifeline: int | None) -> None:
     """Be the courier."""
-    with running_process(configuration, name, lifeline=lifeline) as process:
+    with (
+        running_process(configuration, name, lifeline=lifeline) as process,
+        audit_trail(configuration, name, is_node=lifeline is None) as trail,
+    ):
+        told = CourierTrail(trail, audit_folder(configuration), name)
+        told.tell_unfinished(process.db)
         run_courier(
             db=process.db,
             files=process.files,
@@ -17,4 +24,5 @@ def run_deliver(configuration: Configuration, name: str, *, lifeline: int | None
             owner=process.owner,
             stop=process.stop,
             beat=process.beat,
+            notify=told.tell,
         )

@@ -3,6 +3,7 @@
 import threading
 
 from dcis_node.config import Configuration
+from dcis_node.operate.audit.trail import audit_trail
 from dcis_node.operate.certificate import keeper_of, told
 from dcis_node.operate.listener import bind_listeners, inherited
 from dcis_node.operate.process import Process, running_process
@@ -32,7 +33,10 @@ def run_receive(
         listeners = inherited(listen_fd, tls_listen_fd)
         if keeper is not None:
             keeper.refresh()
-    with running_process(configuration, name, lifeline=lifeline) as process:
+    with (
+        running_process(configuration, name, lifeline=lifeline) as process,
+        audit_trail(configuration, name, is_node=lifeline is None) as trail,
+    ):
         _beating(process, keeper)
         serve(
             listeners.plain,
@@ -46,6 +50,7 @@ def run_receive(
             merge_same_day=configuration.exam.merge_same_day,
             reserve_bytes=configuration.storage.reserve_bytes,
             stop=process.stop,
+            notify=trail.tell,
             places=configuration.folder / "locks" / "associations",
         )
 

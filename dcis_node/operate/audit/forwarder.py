@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -143,6 +144,19 @@ def forwarder_of(configuration: Configuration) -> Forwarder:
         repository_of(configuration.audit, configuration.base),
         configuration.audit.keep_days,
     )
+
+
+@contextmanager
+def forwarding(forwarder: Forwarder) -> Iterator[None]:
+    """Forward in a thread until the end of the block; the batch that is under way then is finished."""
+    stop = threading.Event()
+    thread = threading.Thread(target=run_forwarder, args=(forwarder,), kwargs={"stop": stop}, name="audit", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def run_forwarder(forwarder: Forwarder, *, stop: threading.Event) -> None:

@@ -2,11 +2,10 @@
 
 import json
 import logging
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from storage.files import sync_folder
+from storage.durable import replace_file
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +52,4 @@ def write_progress(folder: Path, progress: Progress) -> None:
     OSError
         The disk is full or failed; the file is as it was.
     """
-    part = folder / f"{NAME}.part"
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-        json.dump(asdict(progress), file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(folder / NAME)
-    sync_folder(folder)
+    replace_file(folder / NAME, json.dumps(asdict(progress)).encode(), mode=0o600)

@@ -6,6 +6,8 @@ is present, with the number of the exam in this node's index where that is known
 those who may ask the node or the PACS to the patient.
 """
 
+from dataclasses import replace
+
 from dcis_node.deliver.events import ResultsSending, ResultsSent
 from dcis_node.operate.audit import codes
 from dcis_node.operate.audit.codes import Code
@@ -26,8 +28,8 @@ IDENTITY_RULES = frozenset({"address", "called_aet", "calling_aet", "certificate
 WITHHELD = "withheld"
 
 
-def message_of(event: Event, source: AuditSource, *, at: float) -> AuditMessage:
-    """Say an event as an audit message.
+def messages_of(event: Event, source: AuditSource, *, at: float) -> tuple[AuditMessage, ...]:
+    """Say an event as audit messages: more than one where part of it has failed (A.5.2, EventOutcomeIndicator).
 
     Parameters
     ----------
@@ -36,6 +38,12 @@ def message_of(event: Event, source: AuditSource, *, at: float) -> AuditMessage:
     at
         When it happened, Unix seconds.
     """
+    if isinstance(event, ResultsSent):
+        return _sent(event, source, at)
+    return (_message(event, source, at),)
+
+
+def _message(event: Event, source: AuditSource, at: float) -> AuditMessage:
     match event:
         case NodeStarted():
             return _activity(codes.APPLICATION_START, source, at)
@@ -51,8 +59,7 @@ def message_of(event: Event, source: AuditSource, *, at: float) -> AuditMessage:
             return _received(event, source, at)
         case ResultsSending():
             return _sending(event, source, at)
-        case ResultsSent():
-            return _sent(event, source, at)
+    raise AssertionError
 
 
 def _node(source: AuditSource, *, is_requestor: bool, role: Code | None = None, aet: str = "") -> Participant:
@@ -153,16 +160,21 @@ def _sending(event: ResultsSending, source: AuditSource, at: float) -> AuditMess
     )
 
 
-def _sent(event: ResultsSent, source: AuditSource, at: float) -> AuditMessage:
+def _sent(event: ResultsSent, source: AuditSource, at: float) -> tuple[AuditMessage, ...]:
     """A.5.3.7, told by the sender, who does not know what the receiver held before: R."""
-    return AuditMessage(
-        codes.INSTANCES_TRANSFERRED,
-        READ,
-        Outcome.SUCCESS if event.taken else Outcome.MINOR_FAILURE,
-        at,
-        _both_ends(event.sending, source),
-        description=event.text,
-        objects=_results(event.sending),
+    outcomes = ((event.taken, Outcome.SUCCESS, ""), (event.not_taken, Outcome.MINOR_FAILURE, event.text))
+    return tuple(
+        AuditMessage(
+            codes.INSTANCES_TRANSFERRED,
+            READ,
+            outcome,
+            at,
+            _both_ends(event.sending, source),
+            description=text,
+            objects=_results(replace(event.sending, sop_classes=sop_classes)),
+        )
+        for sop_classes, outcome, text in outcomes
+        if sop_classes
     )
 
 

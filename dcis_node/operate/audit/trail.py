@@ -12,13 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dcis_node.config import Configuration
-from dcis_node.deliver.events import ResultsSending
 from dcis_node.operate.audit.events import Event, NodeStarted, NodeStopped, RecordingGap
 from dcis_node.operate.audit.flood import Flood
 from dcis_node.operate.audit.journal import Journal
 from dcis_node.operate.audit.message import AuditSource
 from dcis_node.operate.audit.syslog import syslog_line
-from dcis_node.operate.audit.telling import message_of
+from dcis_node.operate.audit.telling import messages_of
 from dcis_node.receive.events import PeerRefused
 
 log = logging.getLogger(__name__)
@@ -32,9 +31,9 @@ class Trail:
     """Takes events from all threads of a process.
 
     A message is written (so that no kill of this process loses it) and put on disk (so that no power cut does) before
-    `tell` returns. Alerts and announcements are put on disk within a second, by `round`: a scanner must not keep the
-    accepting thread waiting for the disk. While the disk takes nothing, messages wait in memory; what does not fit
-    there is counted, and told as a gap in the recording.
+    `tell` returns. Alerts are put on disk within a second, by `round`: a scanner must not keep the accepting thread
+    waiting for the disk. While the disk takes nothing, messages wait in memory; what does not fit there is counted, and
+    told as a gap in the recording.
 
     Parameters
     ----------
@@ -62,12 +61,12 @@ class Trail:
         self._gap: RecordingGap | None = None
 
     def tell(self, event: Event) -> None:
-        """Take one event; never raises for a disk that fails."""
-        with self._lock:
-            if isinstance(event, PeerRefused) and not self._flood.is_first(event, now=self._monotonic()):
-                return
-            self._add(event)
-            self._write(sync=not isinstance(event, PeerRefused | ResultsSending))
+        """Take one event; never raises: what goes wrong here must not stop what is told of."""
+        try:
+            with self._lock:
+                self._tell(event)
+        except Exception as error:  # noqa: BLE001 -- the edge to all that tell: recorded
+            log.error("event=audit_failed told=%s error=%s", type(event).__name__, type(error).__name__)
 
     def round(self, *, everything: bool = False) -> None:
         """Tell the counts of refusals whose minute is over, write what could not be written, put all on disk."""
@@ -85,13 +84,19 @@ class Trail:
                 log.error("event=audit_lost messages=%d", len(self._waiting))
             self._journal.close()
 
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, PeerRefused) and not self._flood.is_first(event, now=self._monotonic()):
+            return
+        self._add(event)
+        self._write(sync=not isinstance(event, PeerRefused))
+
     def _add(self, event: Event) -> None:
         if len(self._waiting) >= MOST_WAITING and self._gap is not None:
             self._gap = RecordingGap(self._gap.lost + 1, self._gap.since, self._gap.why)
             return
-        self._count += 1
-        message = message_of(event, self._source, at=self._clock())
-        self._waiting.append(syslog_line(message, self._source, number=self._count))
+        for message in messages_of(event, self._source, at=self._clock()):
+            self._count += 1
+            self._waiting.append(syslog_line(message, self._source, number=self._count))
 
     def _write(self, *, sync: bool) -> None:
         try:
