@@ -18,6 +18,7 @@ from pynetdicom.association import Association
 from dcis_node.config import ReceiveSettings
 from dcis_node.receive.dimse import NewSink, StreamingDimse
 from dcis_node.receive.store import Sender, where
+from dcis_node.receive.upper_layer import Turnstile, UpperLayer
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,11 @@ class NodeAssociation(Association):
             on_fault=lambda text: on_fault(self, text),
         )
         self.dimse = self._streaming
+        # In place of those that pynetdicom's constructor has made; the timers are set through the association.
+        self._reactor_checkpoint = Turnstile(self._has_work)
+        self._upper_layer = UpperLayer(self, take_data=self._streaming.receive_data, tell=self._reactor_checkpoint.set)
+        self.dul = self._upper_layer
+        self.acse_timeout, self.network_timeout = self.acse_timeout, self.network_timeout
         self.sender: Sender | None = None
         self.place: int | None = None
         # What the peer's certificate states (`handshake.identity_of`); None without TLS.
@@ -73,8 +79,10 @@ class NodeAssociation(Association):
         self._begin = begin
         self._on_fault = on_fault
         self._on_end = on_end
+        self._late = f"no whole association request within receive.acse_timeout_seconds = {ae.acse_timeout:g}"
         self._serving = False
         self._leaving = False
+        self._woken = False
         # pynetdicom finds the associations of a server by the names of their threads.
         self.name = f"AcceptorThread@{number}"
         self.bind(evt.EVT_CONN_CLOSE, lambda _: self._wake())
@@ -124,6 +132,20 @@ class NodeAssociation(Association):
                 connection.shutdown(socket.SHUT_RDWR)
         self._wake()
 
+    def kill(self) -> None:
+        """End the threads.
+
+        pynetdicom's own waits until the thread that reads has ended. If no association was asked for in time, that may
+        be in the middle of a request that trickles in: then the connection is shut first.
+        """
+        if self.requestor.primitive is None and not self._woken:
+            log.warning(
+                "event=connection_ended association=%d address=%s text=%r", self.number, self.address, self._late
+            )
+            self._on_fault(self, self._late)
+            self.drop()
+        super().kill()
+
     def leave(self) -> None:
         """End as soon as nothing is being stored; may be called again and again."""
         self._leaving = True
@@ -150,8 +172,12 @@ class NodeAssociation(Association):
 
     def _wake(self) -> None:
         """Wake the thread if it waits for an association request that will not come."""
+        self._woken = True
         if self.requestor.primitive is None:
             self.dul.to_user_queue.put(None)
+
+    def _has_work(self) -> bool:
+        return self._kill or self._upper_layer.has_news or not self.dul.is_alive()
 
     def _serve_request(self, msg: Any, context_id: int) -> None:  # noqa: ANN401 -- pynetdicom ships no types
         self._serving = True

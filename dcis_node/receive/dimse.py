@@ -6,7 +6,8 @@ pinned, and tests/receive/test_pynetdicom_names.py fails when they move.
 """
 
 import logging
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 
@@ -29,12 +30,36 @@ MOST_COMMAND_BYTES = 16 * 1024
 NO_DATA_SET = 0x0101  # PS3.7 E.2, Command Data Set Type (0000,0800)
 # PS3.8 E.2, Message Control Header
 IS_COMMAND, IS_LAST = 1, 2
+# PS3.8 9.3.5.1: the length counts what follows it, the context ID too.
+ITEM_HEADER = struct.Struct(">LB")
+LENGTH_BYTES = 4
 
 NewSink = Callable[[bytes], Sink]
 
 
 class ProtocolFault(Exception):  # noqa: N818 -- the peer's fault, not the program's
     """The peer sent what no conforming peer sends, or more than a limit; the association is aborted."""
+
+
+def fragments(value: memoryview) -> list[tuple[int, memoryview]]:
+    """Cut the value of a P-DATA-TF PDU into its fragments, as (context ID, control header and data).
+
+    Raises
+    ------
+    ProtocolFault
+        A length does not fit (PS3.8 9.3.5.1); nothing of the PDU is taken then.
+    """
+    found = []
+    at = 0
+    while at < len(value):
+        if len(value) - at < ITEM_HEADER.size:
+            raise ProtocolFault("a presentation data value has no header")
+        length, context_id = ITEM_HEADER.unpack_from(value, at)
+        begin, at = at + ITEM_HEADER.size, at + LENGTH_BYTES + length
+        if not begin <= at <= len(value):
+            raise ProtocolFault("the length of a presentation data value does not fit its PDU")
+        found.append((context_id, value[begin:at]))
+    return found
 
 
 class StreamingDimse(DIMSEServiceProvider):
@@ -88,15 +113,11 @@ class StreamingDimse(DIMSEServiceProvider):
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the fragments of one P-DATA; called by pynetdicom's state machine, and must not raise."""
-        if self._ended:
-            return
-        try:
-            for context_id, fragment in primitive.presentation_data_value_list:
-                self._take(context_id, fragment)
-        except ProtocolFault as fault:
-            self._abort(str(fault))
-        except Exception as error:  # noqa: BLE001 -- a command set that pydicom cannot read
-            self._abort(f"message cannot be read ({type(error).__name__})")
+        self._take_all(lambda: primitive.presentation_data_value_list)
+
+    def receive_data(self, value: memoryview) -> None:
+        """Take the fragments in the value of one P-DATA-TF PDU, and keep none of its memory; must not raise."""
+        self._take_all(lambda: fragments(value))
 
     def close(self) -> None:
         """Remove what has not become an object; for the end of the association."""
@@ -107,7 +128,18 @@ class StreamingDimse(DIMSEServiceProvider):
             if left is not None:
                 left.discard()
 
-    def _take(self, context_id: int, fragment: bytes) -> None:
+    def _take_all(self, given: Callable[[], Iterable[tuple[int, bytes | memoryview]]]) -> None:
+        if self._ended:
+            return
+        try:
+            for context_id, fragment in given():
+                self._take(context_id, fragment)
+        except ProtocolFault as fault:
+            self._abort(str(fault))
+        except Exception as error:  # noqa: BLE001 -- a command set that pydicom cannot read
+            self._abort(f"message cannot be read ({type(error).__name__})")
+
+    def _take(self, context_id: int, fragment: bytes | memoryview) -> None:
         if not fragment:
             raise ProtocolFault("a fragment has no control header")
         control, data = fragment[0], memoryview(fragment)[1:]

@@ -1,0 +1,182 @@
+"""The upper layer of one association (PS3.8 9.2): pynetdicom's state machine, fed without polling and without copies.
+
+pynetdicom looks for work every millisecond, in two threads for each association, and makes half a dozen objects of each
+PDU. Here the thread that reads sleeps until bytes come or something is to be sent, and the data of an established
+association go straight from its buffer to the message they belong to. Every other PDU takes pynetdicom's own way.
+
+Uses private names of pynetdicom: see `dcis_node.receive.dimse`.
+"""
+
+import contextlib
+import os
+import select
+import threading
+from collections.abc import Callable
+from typing import Any, cast
+
+from pynetdicom.association import Association
+from pynetdicom.dul import DULServiceProvider
+
+from dcis_node.receive.transport import DeadlineSocket
+
+# How late a timer of pynetdicom may be noticed; all else rings.
+IDLE_SECONDS = 0.25
+# Undecided: the association request has come and is not answered yet; what the peer sends ahead waits.
+UNDECIDED, ESTABLISHED, CLOSING = "Sta3", "Sta6", "Sta13"
+
+
+class UpperLayer(DULServiceProvider):
+    """Reads and writes the connection of one association.
+
+    Parameters
+    ----------
+    take_data
+        Given the value of each P-DATA-TF PDU of the established association; must not raise.
+    tell
+        Called when something may be there for the association's own thread.
+    """
+
+    def __init__(
+        self, assoc: Association, *, take_data: Callable[[memoryview], None], tell: Callable[[], None]
+    ) -> None:
+        super().__init__(assoc)
+        self._take_data = take_data
+        self._tell = tell
+        self._bell = Bell()
+        self._run_loop_delay = 0  # `_is_transport_event` waits
+
+    def run_reactor(self) -> None:
+        """Read and write until the end; pynetdicom's thread."""
+        try:
+            with self._bell:
+                super().run_reactor()
+        finally:
+            self._tell()
+
+    @property
+    def has_news(self) -> bool:
+        """True while there is something for the association's own thread."""
+        return not (self.assoc.dimse.msg_queue.empty() and self.to_user_queue.empty())
+
+    def send_pdu(self, primitive: Any) -> None:  # noqa: ANN401 -- pynetdicom ships no types
+        """Have a primitive sent."""
+        super().send_pdu(primitive)
+        self._bell.ring()
+
+    def kill_dul(self) -> None:
+        """Have the thread end."""
+        super().kill_dul()
+        self._bell.ring()
+
+    def stop_dul(self) -> bool:
+        """End the thread if the connection is closed; tell whether it was."""
+        if self.state_machine.current_state != "Sta1":
+            return False
+        self.kill_dul()
+        self.join()
+        return True
+
+    def _is_transport_event(self) -> bool:
+        """Wait for bytes, and read them; called in every round in which there is nothing to send."""
+        state = self.state_machine.current_state
+        if state == CLOSING:
+            return super()._is_transport_event()
+        self._tell_news()
+        seconds = IDLE_SECONDS if self.event_queue.empty() else 0.0
+        if state == UNDECIDED:
+            self._bell.wait(seconds)
+        elif self._connection.wait(seconds, bell=self._bell.descriptor):
+            self._read_pdu_data()
+            return True
+        self._bell.silence()
+        return False
+
+    def _read_pdu_data(self) -> None:
+        """Read one PDU; while data come, as many as come."""
+        if self.state_machine.current_state == ESTABLISHED and self._read_data():
+            return
+        super()._read_pdu_data()
+
+    def _read_data(self) -> bool:
+        """Read data as long as they come and nothing else is to be done; False if another PDU comes next."""
+        connection = self._connection
+        try:
+            while (value := connection.data_value()) is not None:
+                self._idle_timer.restart()
+                self._take_data(value)
+                self._tell_news()
+                if not connection.buffered or self._has_other_work():
+                    return True
+        except OSError:
+            self.event_queue.put("Evt17")  # PS3.8 9.2.2: the connection is closed
+            return True
+        return False
+
+    def _tell_news(self) -> None:
+        if self.has_news:
+            self._tell()
+
+    def _has_other_work(self) -> bool:
+        return self._kill_thread or not self.event_queue.empty() or not self.to_provider_queue.empty()
+
+    @property
+    def _connection(self) -> DeadlineSocket:
+        return cast("DeadlineSocket", self.socket)
+
+
+class Bell:
+    """Wakes a thread that waits in poll(2); callable from any thread, also when nobody waits or it is put away."""
+
+    def __init__(self) -> None:
+        self.descriptor = -1
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "Bell":
+        self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            descriptor, self.descriptor = self.descriptor, -1
+        os.close(descriptor)
+
+    def ring(self) -> None:
+        """Wake who waits, or who will wait next."""
+        with self._lock:
+            if self.descriptor >= 0:
+                os.eventfd_write(self.descriptor, 1)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it rings."""
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        poll.poll(1000 * seconds)
+
+    def silence(self) -> None:
+        """Stop ringing."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.descriptor)
+
+
+class Turnstile(threading.Event):
+    """Lets pynetdicom's loop of an association through when there may be work, and now and then; it has no other brake.
+
+    Stands in for the event that pynetdicom waits for in each round (`_reactor_checkpoint`).
+
+    Parameters
+    ----------
+    has_work
+        Tells whether there is work that nobody will announce again.
+    """
+
+    def __init__(self, has_work: Callable[[], bool]) -> None:
+        super().__init__()
+        self._has_work = has_work
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for work, `IDLE_SECONDS` at most."""
+        # In this order: what is announced after the look is not missed.
+        self.clear()
+        if not self._has_work():
+            super().wait(IDLE_SECONDS if timeout is None else timeout)
+        return True
