@@ -90,7 +90,7 @@ class Authority:
         Parameters
         ----------
         name
-            Common name, and the stem of the file names.
+            Common name ("" = none), and the stem of the file names.
         starts_in_days, days
             From when it holds, counted from now, and until when.
         passphrase
@@ -136,7 +136,7 @@ class Authority:
 
 
 def _common_name(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else [])
 
 
 def _now() -> dt.datetime:

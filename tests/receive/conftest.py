@@ -10,6 +10,7 @@ import pytest
 
 from dcis_node.config import ReceiveSettings
 from dcis_node.receive.server import serve
+from dcis_node.receive.tls import TlsKeeper
 from storage.database import Database, open_database, upgrade
 from storage.files import FileStore
 from tests.receive.helpers import AET, Receiver, listen
@@ -64,12 +65,18 @@ def start(db: Database, files: FileStore, caplog) -> Iterator[Callable[..., Rece
 
 @contextmanager
 def _running(db: Database, files: FileStore, settings: ReceiveSettings, grace: float, owner: str) -> Iterator[Receiver]:
-    listener = listen()
+    listener = listen() if settings.plain else None
+    tls_listener = listen() if settings.tls.certificate else None
+    keeper = TlsKeeper(settings.tls) if tls_listener else None
+    if keeper:
+        keeper.load()
     stop = threading.Event()
     thread = threading.Thread(
         target=serve,
         args=(listener,),
         kwargs={
+            "tls_listener": tls_listener,
+            "tls": keeper,
             "settings": settings,
             "aet": AET,
             "db": db,
@@ -82,12 +89,18 @@ def _running(db: Database, files: FileStore, settings: ReceiveSettings, grace: f
     )
     thread.start()
     try:
-        yield Receiver(listener.getsockname()[1], db, files, stop, thread)
+        yield Receiver(_port(listener), db, files, stop, thread, _port(tls_listener))
     finally:
         stop.set()
         thread.join(30)
-        listener.close()
+        for listening in (listener, tls_listener):
+            if listening is not None:
+                listening.close()
         assert not thread.is_alive()
+
+
+def _port(listener: socket.socket | None) -> int:
+    return listener.getsockname()[1] if listener else 0
 
 
 @pytest.fixture

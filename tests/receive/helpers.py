@@ -42,6 +42,7 @@ class Receiver:
     files: FileStore
     stop: threading.Event
     thread: threading.Thread
+    tls_port: int = 0
 
     def instances(self) -> list[Instance]:
         with self.db.read() as session:
