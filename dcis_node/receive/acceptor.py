@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 VERIFICATION = "1.2.840.10008.1.1"  # PS3.4 A.4
 # Classes named in one line of the log; some senders offer every class there is.
 MOST_NAMED = 8
+# What the kernel keeps of our (short) answers for a peer that does not read them; by itself it would keep megabytes.
+SEND_BUFFER_BYTES = 64 * 1024
 # The kernel asks a peer that is silent for a minute, and gives it up after another.
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 6))
 
@@ -114,6 +116,7 @@ class Acceptor(AssociationServer):
         connection, address = self._listening.accept()
         connection.settimeout(self.settings.network_timeout_seconds)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in KEEPALIVE:
             connection.setsockopt(socket.IPPROTO_TCP, option, value)

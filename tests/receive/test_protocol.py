@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
@@ -118,19 +119,25 @@ def test_an_idle_association_is_aborted(start) -> None:
         assert ended(connection) == ABORT
 
 
-def test_a_peer_that_never_asks_is_dropped(start) -> None:
-    receiver = start(acse_timeout_seconds=0.5)
+@pytest.mark.parametrize("said", [b"", request_pdu()[:50]])
+def test_a_peer_that_does_not_ask_in_time_is_dropped(start, caplog, said: bytes) -> None:
+    receiver = start(acse_timeout_seconds=0.5, pdu_deadline_seconds=20.0, network_timeout_seconds=20.0)
+    began = time.monotonic()
     with socket.create_connection(("127.0.0.1", receiver.port), timeout=20) as connection:
+        connection.sendall(said)
         assert ended(connection) == 0
+    assert time.monotonic() - began < 10
     wait_until(lambda: not acceptor_threads(), "its threads end")
+    assert "address=127.0.0.1 text='no whole association request within receive.acse_timeout_seconds" in caplog.text
 
 
-def test_a_bare_connect_frees_its_threads_at_once(start) -> None:
+def test_a_bare_connect_frees_its_threads_at_once_and_is_no_fault(start, caplog) -> None:
     receiver = start(acse_timeout_seconds=600.0)
     for _ in range(3):
         socket.create_connection(("127.0.0.1", receiver.port), timeout=20).close()
     assert echo(receiver.port)
     wait_until(lambda: not acceptor_threads(), "their threads end")
+    assert "event=connection_ended" not in caplog.text
 
 
 def test_silent_connections_do_not_keep_a_peer_out(start, monkeypatch, caplog) -> None:
