@@ -4,6 +4,7 @@ What a peer has said (an AE title, say) may stand in a message; nothing of an ob
 """
 
 import base64
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ class Participant:
     aets
         Its AE titles (A.5.2.2).
     address
-        An IP address; "" where unknown.
+        An IP address or a machine's name; "" where unknown.
     """
 
     user_id: str
@@ -161,10 +162,19 @@ def _participant(root: Element, participant: Participant) -> None:
     if participant.name:
         attributes["UserName"] = clean(participant.name)
     if participant.address:
-        attributes |= {"NetworkAccessPointID": clean(participant.address), "NetworkAccessPointTypeCode": "2"}
+        kind = "2" if _is_ip_address(participant.address) else "1"
+        attributes |= {"NetworkAccessPointID": clean(participant.address), "NetworkAccessPointTypeCode": kind}
     element = SubElement(root, "ActiveParticipant", attributes)
     if participant.role is not None:
         _code(element, "RoleIDCode", participant.role)
+
+
+def _is_ip_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _object(root: Element, thing: ParticipantObject) -> None:
