@@ -31,6 +31,7 @@ FACTS = {
         "implant_present": "BreastImplantPresent (0028,1300)", "acquired": "AcquisitionDate and AcquisitionTime",
     },
     "sop_instance_uid": "2.25." + "1" * 39, "study_instance_uid": "2.25." + "2" * 39,
+    "series_instance_uid": "2.25." + "3" * 39,
 }  # fmt: skip
 PREDICTION = {
     "source": "found", "probability": 0.3432924434540367, "fold_probabilities": [0.3489313893742813] * 5,
