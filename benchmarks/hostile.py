@@ -277,7 +277,8 @@ def main() -> int:
             for figure in attacks(server, kinds, arguments.peers):
                 figures.append(figure)
                 if not arguments.json:
-                    print("" if figure.passed else "MISSED ", *(f"{k}={v!r}" for k, v in asdict(figure).items()))
+                    line = " ".join(f"{k}={v!r}" for k, v in asdict(figure).items())
+                    print("" if figure.passed else "MISSED", line, flush=True)
     missed = [f"{figure.kind} from {figure.attackers_from}" for figure in figures if not figure.passed]
     if arguments.json:
         bars = {"echo_seconds": ECHO_SECONDS, "free_seconds": FREE_SECONDS, "memory_growth_mb": MEMORY_MB}

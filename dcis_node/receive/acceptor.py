@@ -33,7 +33,7 @@ VERIFICATION = "1.2.840.10008.1.1"  # PS3.4 A.4
 # Classes named in one line of the log; some senders offer every class there is.
 MOST_NAMED = 8
 # What the kernel keeps of our (short) answers for a peer that does not read them; by itself it would keep megabytes.
-SEND_BUFFER_BYTES = 64 * 1024
+SEND_BUFFER_BYTES = 16 * 1024
 # The kernel asks a peer that is silent for a minute, and gives it up after another.
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 6))
 
