@@ -86,7 +86,7 @@ class NodeAssociation(Association):
         # pynetdicom finds the associations of a server by the names of their threads.
         self.name = f"AcceptorThread@{number}"
         self.bind(evt.EVT_CONN_CLOSE, lambda _: self._wake())
-        _keep_quiet(self.dul, number)
+        _keep_quiet(self.dul, number, then=self.drop)
         _keep_quiet(self, number)
 
     @property
@@ -197,8 +197,14 @@ class NodeAssociation(Association):
             self.bind(event, evt.get_default_handler(event))
 
 
-def _keep_quiet(thread: threading.Thread, number: int) -> None:
-    """Note the exception that ends a thread of pynetdicom; its text, which may quote a peer's bytes, is left out."""
+def _keep_quiet(thread: threading.Thread, number: int, *, then: Callable[[], None] = lambda: None) -> None:
+    """Note the exception that ends a thread of pynetdicom; its text, which may quote a peer's bytes, is left out.
+
+    Parameters
+    ----------
+    then
+        Called after it: the other thread must not wait for this one.
+    """
     run = thread.run
 
     def guarded() -> None:
@@ -208,5 +214,6 @@ def _keep_quiet(thread: threading.Thread, number: int) -> None:
             log.warning(
                 "event=association_failed association=%d error=%s at=%s", number, type(error).__name__, where(error)
             )
+            then()
 
     setattr(thread, "run", guarded)  # noqa: B010 -- a method of this one thread

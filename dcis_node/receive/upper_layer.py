@@ -9,6 +9,7 @@ Uses private names of pynetdicom: see `dcis_node.receive.dimse`.
 
 import contextlib
 import os
+import queue
 import select
 import threading
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from dcis_node.receive.transport import DeadlineSocket
 IDLE_SECONDS = 0.25
 # Undecided: the association request has come and is not answered yet; what the peer sends ahead waits.
 UNDECIDED, ESTABLISHED, CLOSING = "Sta3", "Sta6", "Sta13"
+# The connection is closed, or waits for the peer to close it: nothing is sent any more.
+SILENT = ("Sta1", CLOSING)
 
 
 class UpperLayer(DULServiceProvider):
@@ -76,6 +79,21 @@ class UpperLayer(DULServiceProvider):
         self.join()
         return True
 
+    def _process_recv_primitive(self) -> bool:
+        """Look whether something is to be sent; called first in every round.
+
+        What the other thread asks for is held against the state of this moment. pynetdicom queues it behind what came
+        from the peer: after an abort it is no event of the state any more, and the thread would die of it.
+        """
+        if not self.event_queue.empty():
+            return True
+        if self.state_machine.current_state not in SILENT:
+            return super()._process_recv_primitive()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.to_provider_queue.get_nowait()
+        return False
+
     def _is_transport_event(self) -> bool:
         """Wait for bytes, and read them; called in every round in which there is nothing to send."""
         state = self.state_machine.current_state
@@ -96,6 +114,15 @@ class UpperLayer(DULServiceProvider):
         if self.state_machine.current_state == ESTABLISHED and self._read_data():
             return
         super()._read_pdu_data()
+
+    def _decode_pdu(self, bytestream: bytearray) -> Any:  # noqa: ANN401 -- pynetdicom ships no types
+        """Decode a PDU; raises if it holds a value that none may have, which is then answered as an invalid PDU.
+
+        pynetdicom looks at the values in its state machine only: the thread would die of them, without an answer.
+        """
+        pdu, event = super()._decode_pdu(bytestream)
+        pdu.to_primitive()
+        return pdu, event
 
     def _read_data(self) -> bool:
         """Read data as long as they come and nothing else is to be done; False if another PDU comes next."""
