@@ -28,6 +28,7 @@ from dcis_node.operate.listener import bind_listener
 from storage.database import Database, open_database, upgrade
 from storage.files import FileStore
 from storage.schema import Instance
+from tests.peer_tools import wait_until
 
 AET = "DCIS_NODE"
 SUCCESS, OUT_OF_RESOURCES = 0x0000, 0xA700
@@ -80,6 +81,7 @@ class Answers:
     acknowledged: dict[str, str] = field(default_factory=dict)
     statuses: dict[int, int] = field(default_factory=dict)
     unknown: int = 0
+    not_associated: int = 0
     slowest_seconds: float = 0.0
     acknowledged_at: list[float] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -143,6 +145,7 @@ class Senders:
             entity.add_requested_context(MAMMOGRAM, ExplicitVRLittleEndian)
             association = entity.associate("127.0.0.1", self._port, ae_title=self._aet, max_pdu=131072)
             connection = association.dul.socket.socket if association.dul.socket else None
+            self._answers.not_associated += not association.is_established
             try:
                 for _ in range(self._per_association):
                     if not association.is_established or self._stop.is_set():
@@ -203,6 +206,8 @@ class Receivers:
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         for number in range(count):
             self.start(number)
+        for number in range(count):
+            self.wait(number)
 
     def __enter__(self) -> "Receivers":
         return self
@@ -223,6 +228,17 @@ class Receivers:
                 stderr=log,
                 pass_fds=(listener, lifeline),
             )
+
+    def wait(self, number: int) -> None:
+        """Wait until one receiver accepts connections."""
+        pid = f"pid={self.processes[number].pid}\n" if not self._wrapper else "pid="
+        log = self.folder / f"receive-{number}.log"
+
+        def ready() -> bool:
+            said = log.read_text(errors="replace")
+            return "event=receiver_started" in said[max(0, said.rfind(pid)) :] if pid in said else False
+
+        wait_until(ready, f"receive-{number} is ready (see {log})", seconds=2 * PATIENCE_SECONDS)
 
     def kill(self, number: int) -> None:
         """End one receiver by SIGKILL."""

@@ -48,6 +48,19 @@ def small_ext4(folder: Path, *, megabytes: int, inodes: int | None = None) -> It
         image.unlink()
 
 
+@contextlib.contextmanager
+def small_tmpfs(folder: Path, *, megabytes: int, inodes: int | None = None) -> Iterator[Path]:
+    """Mount and forget a file system in memory: as full as a disk can be, and needs no loop device."""
+    disk = folder / "disk"
+    disk.mkdir(exist_ok=True)
+    limits = f"size={megabytes}m" + ("" if inodes is None else f",nr_inodes={inodes}")
+    subprocess.run([require("mount"), "-t", "tmpfs", "-o", limits, "tmpfs", str(disk)], check=True)
+    try:
+        yield disk
+    finally:
+        _unmount(disk)
+
+
 def cut_power(disk: Path) -> None:
     """Stop a mounted file system as a power cut does: what is not on its device by now never will be.
 
