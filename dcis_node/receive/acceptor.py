@@ -25,7 +25,7 @@ from dcis_node.receive.places import Places
 from dcis_node.receive.store import InstanceStore, Sender, where
 from dcis_node.receive.tls import TlsKeeper
 from dcis_node.receive.transport import DeadlineSocket
-from dcis_node.results.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dcis_node.results.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,6 @@ from dcis_node.results.stated import as_element, keeps_its_vr, plain_items, stat
 
 # Fixed for ever: the same inputs have to give the same UIDs in every version of this program.
 _NAMESPACE = UUID("db933724-c091-53d4-a939-118bdc936331")
-IMPLEMENTATION_CLASS_UID = "2.25.190121532249468276996655460040694109643"
-IMPLEMENTATION_VERSION_NAME = "DCIS_NODE"
 
 RESEARCH_USE = "RESEARCH USE ONLY - NOT FOR CLINICAL USE"
 SYNTHETIC_MODEL = "SYNTHETIC MODEL trained on phantoms: figures have no clinical meaning"

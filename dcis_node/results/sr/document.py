@@ -6,14 +6,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from dcis_node.results.answer import ExamAnswer, ObjectReference, ResultObject, SourceImage
 from dcis_node.results.hanging import evidence_of, leading_image
-from dcis_node.results.identity import (
-    IMPLEMENTATION_CLASS_UID,
-    IMPLEMENTATION_VERSION_NAME,
-    device_uid,
-    dress,
-    plain,
-    result_uid,
-)
+from dcis_node.results.identity import device_uid, dress, plain, result_uid
+from dcis_node.results.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dcis_node.results.kinds import SERIES_NUMBERS, ResultKind
 from dcis_node.results.part10 import file_of
 
