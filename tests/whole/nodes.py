@@ -25,6 +25,7 @@ aet = "DCIS_NODE"
 [receive]
 port = {port}
 processes = {receivers}
+{receive}
 [exam]
 settle_seconds = {settle}
 quiet_seconds = {quiet}
@@ -106,18 +107,19 @@ def running_node(
     port: int = 0,
     receivers: int = 2,
     analyse: str = "",
+    receive: str = "",
 ) -> Iterator[RunningNode]:
     """Run a node that sends to `destinations` (AE title, loopback port); stop it by SIGTERM and hold it to exit 0.
 
     Parameters
     ----------
-    analyse
-        Further lines of the section [analyse].
+    analyse, receive
+        Further lines of the sections [analyse] and [receive].
     """
     folder.mkdir(exist_ok=True)
     port = port or free_port()
     config = folder / "config.toml"
-    text = CONFIG.format(port=port, settle=settle, quiet=quiet, receivers=receivers, analyse=analyse)
+    text = CONFIG.format(port=port, settle=settle, quiet=quiet, receivers=receivers, analyse=analyse, receive=receive)
     for number, (aet, peer_port) in enumerate(destinations):
         text += DESTINATION.format(number=number, port=peer_port, aet=aet)
     config.write_text(text, encoding="utf-8")
