@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy import select
+
 from dcis_node.errors import StorageError
 from storage.database import Database, open_database, upgrade
 from storage.digests import Digests
@@ -17,6 +19,7 @@ from storage.files import FileStore, sync_folder
 from storage.index_file import beside, check_index, settle
 from storage.records import RecordedReport, Records
 from storage.replay import Describe, Event, Replay, Tally, assume_delivered, rank_of
+from storage.schema import Instance
 
 REBUILDING = ".rebuilding"
 
@@ -211,6 +214,14 @@ def put_in_place(new: Path, index: Path, *, aside: Path) -> Path | None:
         left.unlink(missing_ok=True)
     sync_folder(index.parent)
     return kept
+
+
+def is_index_lost(db: Database, files: FileStore) -> bool:
+    """Tell whether an index holds nothing although there are records: it is not the one of these files."""
+    if next(Records(files).names(), None) is None:
+        return False
+    with db.read() as session:
+        return session.scalar(select(Instance.id).limit(1)) is None
 
 
 def _remove(new: Path) -> None:

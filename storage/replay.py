@@ -3,7 +3,7 @@
 Used for a whole index that was lost, and for the little that a crash left without its row.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -28,14 +28,28 @@ NOT_KNOWN = "taken as delivered: the index was made again from the files, which 
 
 
 class Stray(StrEnum):
-    """What a file can be that is no received object."""
+    """What a file can be that is no DICOM object that could have been received."""
 
-    OWN = "own"  # a result object, or a picture of an analysis, that no record names: its maker died before
+    PICTURE = "picture"  # of an analysis that no record names: its maker died before
     FOREIGN = "foreign"  # nothing that the node could have received or made
 
 
-# Says what a file is: an object as reception describes it, or a stray.
-Describe = Callable[[Path, str], ReceivedInstance | Stray]
+@dataclass(frozen=True)
+class Looked:
+    """A DICOM object as reception describes it.
+
+    Parameters
+    ----------
+    made_here
+        True if it says that this node made it: received only if it came back, which its record tells.
+    """
+
+    received: ReceivedInstance
+    made_here: bool = False
+
+
+# Says what a file of a digest is; never raises for what is in it.
+Describe = Callable[[Path, str], Looked | Stray]
 
 
 @dataclass(frozen=True, order=True)
@@ -67,8 +81,10 @@ class Tally:
         Analyses and answers whose images are not there.
     overtaken
         Answers that were never saved: another of the same version was.
-    own, foreign
-        Names of the files of each sort (see `Stray`).
+    own
+        Files that this node made and that no record names: their maker died before.
+    foreign
+        Files that are nothing of ours (see `Stray`).
     damaged_records
         Names of records that cannot be read.
     """
@@ -86,7 +102,7 @@ class Tally:
     damaged_records: list[str] = field(default_factory=list)
 
 
-Loaded = tuple[float, ReceivedInstance] | RecordedAnalysis | RecordedReport
+Loaded = tuple[float, Looked] | RecordedAnalysis | RecordedReport
 
 
 class Replay:
@@ -147,7 +163,7 @@ class Replay:
                 continue
             described = self._describe(self._files.path(event.name), event.name)
             if isinstance(described, Stray):
-                (self.tally.own if described is Stray.OWN else self.tally.foreign).append(event.name)
+                (self.tally.own if described is Stray.PICTURE else self.tally.foreign).append(event.name)
             else:
                 yield event.moment, described
 
@@ -159,9 +175,13 @@ class Replay:
         else:
             self._write_instance(session, *thing)
 
-    def _write_instance(self, session: Session, moment: float, received: ReceivedInstance) -> None:
+    def _write_instance(self, session: Session, moment: float, looked: Looked) -> None:
+        received = looked.received
         if is_indexed(session, received.sha256):
             self.tally.known += 1
+            return
+        if looked.made_here and not _has_result(session, [received.sop_instance_uid]):
+            self.tally.own.append(received.sha256)
             return
         recorded = record_instance(session, received, now=moment, merge_same_day=self._merge_same_day)
         if recorded.outcome == "conflict":
@@ -201,7 +221,7 @@ class Replay:
             return
         newest = session.scalar(select(func.max(Report.version)).where(Report.exam_id == exam.id)) or 0
         overtaken = record.version <= newest or (not self._fresh and exam.last_image_at > record.made_at)
-        if overtaken or _has_result_of(session, record):
+        if overtaken or _has_result(session, [result.sop_instance_uid for result in record.results]):
             self.tally.overtaken += 1
             return
         self._add_report(session, exam, record)
@@ -274,8 +294,7 @@ def _exam(session: Session, record: RecordedReport) -> Exam | None:
     return None
 
 
-def _has_result_of(session: Session, record: RecordedReport) -> bool:
-    uids = [result.sop_instance_uid for result in record.results]
+def _has_result(session: Session, uids: Sequence[str]) -> bool:
     return session.scalar(select(Result.id).where(Result.sop_instance_uid.in_(uids)).limit(1)) is not None
 
 

@@ -15,11 +15,10 @@ from storage.database import Database
 from storage.digests import Digests
 from storage.durable import file_sha256
 from storage.files import QUARANTINE, FileStore
-from storage.index import ReceivedInstance
 from storage.index_records import analysis_record, report_record
 from storage.named import Named, analysis_rows, file_rows, read_named, report_rows
 from storage.records import ANALYSIS, REPORT, RecordedReport, Records
-from storage.replay import Describe, Event, Replay, Stray, rank_of
+from storage.replay import Describe, Event, Looked, Replay, Stray, rank_of
 
 # From its first file to its row an item takes an hour at most: so long is a lease renewed (`dcis_node.analyse.lease`).
 GRACE_SECONDS = 7200.0
@@ -286,7 +285,7 @@ def _if_old(broom: Broom, named_at: Callable[[str], float], event: Event, swept:
 def _whole_only(describe: Describe) -> Describe:
     """Take for foreign what is not whole: it would be analysed as what it is not."""
 
-    def described(path: Path, sha256: str) -> ReceivedInstance | Stray:
+    def described(path: Path, sha256: str) -> Looked | Stray:
         return Stray.FOREIGN if _is_damaged(path, sha256) else describe(path, sha256)
 
     return described

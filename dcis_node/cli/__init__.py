@@ -14,6 +14,7 @@ from dcis_node.cli.common import CANNOT_START, DONE, NOT_DONE
 from dcis_node.cli.exam_commands import exams, preview, retry, trace
 from dcis_node.cli.node_commands import check, demo, run, status, verify_bundle
 from dcis_node.cli.peer_commands import echo, send
+from dcis_node.cli.upkeep_commands import backup, rebuild_index, restore, sweep
 from dcis_node.errors import BundleError, ConfigurationError, DcisNodeError, StorageError
 
 __all__ = ["app", "main"]
@@ -33,7 +34,22 @@ Exit codes: 0 done; 1 not everything was done; 2 it could not start.""",
 )
 
 # In the order in which `--help` lists them: as one meets the node.
-for command in (demo, check, run, status, exams, trace, preview, retry, send, echo):
+for command in (
+    demo,
+    check,
+    run,
+    status,
+    exams,
+    trace,
+    preview,
+    retry,
+    send,
+    echo,
+    sweep,
+    backup,
+    restore,
+    rebuild_index,
+):
     app.command()(command)
 app.command(hidden=True)(verify_bundle)
 

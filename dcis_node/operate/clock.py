@@ -7,6 +7,7 @@ store is pickle, and its thread dies on a locked database).
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from threading import Event
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
@@ -34,11 +35,12 @@ class Job:
 
 @dataclass(frozen=True)
 class DailyJob:
-    """A longer piece of work, done once a day at a local time of day (`HH:MM`)."""
+    """A longer piece of work, done once a day at a local time of day (`HH:MM`), and at the start if so wanted."""
 
     name: str
     at: str
     work: Callable[[], object]
+    at_start: bool = False
 
 
 def run_clock(jobs: tuple[Job | DailyJob, ...], *, stop: Event, beat: Callable[[Mapping[str, object]], None]) -> None:
@@ -69,7 +71,9 @@ def run_clock(jobs: tuple[Job | DailyJob, ...], *, stop: Event, beat: Callable[[
     )
     scheduler.add_listener(count, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
     for job in jobs:
-        scheduler.add_job(job.work, _trigger(job), id=job.name)
+        at_start = isinstance(job, DailyJob) and job.at_start
+        first = {"next_run_time": datetime.now(UTC)} if at_start else {}
+        scheduler.add_job(job.work, _trigger(job), id=job.name, **first)
     scheduler.start()
     try:
         while not stop.wait(1.0):

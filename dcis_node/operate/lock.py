@@ -3,6 +3,8 @@
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -47,13 +49,48 @@ class NameLock:
         return self
 
     def _try(self) -> bool:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+        return _locked(self._descriptor, fcntl.LOCK_EX)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._descriptor)
+
+
+@contextmanager
+def folder_in_use(folder: Path, *, alone: bool, patience_seconds: float = 15.0) -> Iterator[None]:
+    """Use a data folder together with the node's other processes, or alone.
+
+    Parameters
+    ----------
+    alone
+        True for what must not meet a running node: while it holds the folder, no process of the node starts.
+    patience_seconds
+        How long to wait for those who are still leaving.
+
+    Raises
+    ------
+    StorageError
+        On entry, when the node runs (`alone`), or when somebody has the folder alone.
+    """
+    path = folder / "locks" / "folder.lock"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    end = time.monotonic() + patience_seconds
+    try:
+        while not _locked(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH):
+            if time.monotonic() > end:
+                who = "the node runs" if alone else "the index is being made again or restored"
+                raise StorageError(f"{who} on this data folder: stop that first")
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

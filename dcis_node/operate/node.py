@@ -12,6 +12,7 @@ from dcis_node.operate.certificate import keeper_of
 from dcis_node.operate.listener import bind_listeners, place_of
 from dcis_node.operate.process import running_process
 from dcis_node.operate.supervisor import Supervisor, child_specs
+from dcis_node.operate.upkeep import refuse_lost_index
 from dcis_node.receive.certificates import is_key_exposed
 from storage.database import check_location, upgrade
 
@@ -24,11 +25,12 @@ def prepare(configuration: Configuration) -> None:
     Raises
     ------
     StorageError
-        The folder is on a network file system, or the index is of a newer schema.
+        The folder is on a network file system, the index is of a newer schema, or it was lost.
     """
     configuration.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_location(configuration.folder)
     upgrade(configuration.index_url)
+    refuse_lost_index(configuration)
 
 
 def run_node(configuration: Configuration, config: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from dcis_node.config import Configuration
 from dcis_node.errors import StorageError
-from dcis_node.operate.lock import NameLock
+from dcis_node.operate.lock import NameLock, folder_in_use
 from storage.database import Database, open_database
 from storage.files import FileStore
 from storage.heartbeat import forget_beat, record_beat
@@ -70,7 +70,7 @@ def running_process(configuration: Configuration, name: str, *, lifeline: int | 
         signal.signal(number, lambda *_: stop.set())
     if lifeline is not None:
         threading.Thread(target=_watch, args=(lifeline, stop), name="lifeline", daemon=True).start()
-    with NameLock(configuration.folder, name):
+    with folder_in_use(configuration.folder, alone=False), NameLock(configuration.folder, name):
         db = open_database(configuration.index_url)
         process = Process(
             name=name,

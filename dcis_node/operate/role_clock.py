@@ -5,14 +5,15 @@ import time
 from dcis_node.analyse.completeness import sweep_open_exams
 from dcis_node.config import Configuration
 from dcis_node.operate.audit.forwarder import forwarder_of, forwarding
-from dcis_node.operate.clock import Job, run_clock
+from dcis_node.operate.clock import DailyJob, Job, run_clock
 from dcis_node.operate.process import running_process
+from dcis_node.operate.upkeep import SweepOrder, run_sweep
 
 SWEEP_SECONDS = 1.0
 
 
 def run_clock_role(configuration: Configuration, name: str, *, lifeline: int | None) -> None:
-    """Be the clock: look every second which exams are complete or out of time."""
+    """Be the clock: look every second which exams are complete or out of time; hold index and files together."""
     with (
         running_process(configuration, name, lifeline=lifeline) as process,
         forwarding(forwarder_of(configuration)),
@@ -21,4 +22,11 @@ def run_clock_role(configuration: Configuration, name: str, *, lifeline: int | N
         def sweep() -> None:
             sweep_open_exams(process.db, configuration.exam, now=time.time())
 
-        run_clock((Job("completeness", SWEEP_SECONDS, sweep),), stop=process.stop, beat=process.beat)
+        def sweep_store() -> None:
+            run_sweep(configuration, process.db, process.files, SweepOrder(should_stop=process.stop.is_set))
+
+        jobs = (
+            Job("completeness", SWEEP_SECONDS, sweep),
+            DailyJob("sweep", configuration.maintenance.time, sweep_store, at_start=True),
+        )
+        run_clock(jobs, stop=process.stop, beat=process.beat)
