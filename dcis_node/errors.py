@@ -8,6 +8,7 @@ DcisNodeError
 │       └── DecoderError    the decoder's process died, hung or hit a limit; another try may help
 ├── StorageError            index or files
 │   ├── SchemaError         the index is of another schema than this program
+│   ├── DamagedIndexError   the index does not pass its check
 │   └── UnsafeLocationError the folder cannot hold an index safely (network file system)
 ├── BundleError             a model bundle does not load
 ├── ResultError             a result object failed its self-check
@@ -58,6 +59,10 @@ class StorageError(DcisNodeError):
 
 class SchemaError(StorageError):
     """The index was written by a newer program, or by none we know."""
+
+
+class DamagedIndexError(StorageError):
+    """The file of the index does not pass the database's own check, or is none of ours."""
 
 
 class UnsafeLocationError(StorageError):

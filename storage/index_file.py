@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcis_node.errors import StorageError
+from dcis_node.errors import DamagedIndexError, StorageError
 from storage.engines import BUSY_TIMEOUT_SECONDS
 from storage.files import sync_folder
 
@@ -78,21 +78,21 @@ def check_index(path: Path) -> IndexFacts:
 
     Raises
     ------
-    StorageError
+    DamagedIndexError
         It is damaged (`PRAGMA quick_check`), has rows that point nowhere, or is none of ours.
     """
     try:
         with looked_at(path) as connection:
-            found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
-            if found != ["ok"]:
-                msg = f"{path} is damaged (quick_check)"
-                raise StorageError(msg)
+            if [row[0] for row in connection.execute("PRAGMA quick_check(1)")] != ["ok"]:
+                raise DamagedIndexError(f"{path} is damaged (quick_check)")
             if connection.execute("PRAGMA foreign_key_check").fetchone():
-                msg = f"{path} has rows that point nowhere"
-                raise StorageError(msg)
-            return IndexFacts(_schema(connection), _rows(connection))
-    except sqlite3.Error as error:
-        raise _cannot("read", error, path) from error
+                raise DamagedIndexError(f"{path} has rows that point nowhere")
+            facts = IndexFacts(_schema(connection), _rows(connection))
+    except sqlite3.DatabaseError as error:
+        raise DamagedIndexError(f"{path} is damaged: {getattr(error, 'sqlite_errorname', '')}".rstrip(": ")) from error
+    if not facts.schema:
+        raise DamagedIndexError(f"{path} is no index of this program")
+    return facts
 
 
 @contextmanager
@@ -166,9 +166,9 @@ def _copy_twice(source: Path, target: Path) -> float:
     return float(json.loads(done.stdout)["held_seconds"])
 
 
-def _cannot(what: str, error: Exception, path: Path | None = None) -> StorageError:
+def _cannot(what: str, error: Exception) -> StorageError:
     if isinstance(error, OSError):
         reason = error.strerror or type(error).__name__
     else:
         reason = getattr(error, "sqlite_errorname", "") or (str(error) if isinstance(error, StorageError) else "")
-    return StorageError(f"{path or 'the index'} cannot be {what}: {reason or type(error).__name__}")
+    return StorageError(f"the index cannot be {what}: {reason or type(error).__name__}")
