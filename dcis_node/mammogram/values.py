@@ -9,8 +9,6 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
@@ -91,7 +89,7 @@ def is_present(ds: Dataset, keyword: str) -> bool:
 
 def items(ds: Dataset, keyword: str) -> tuple[Dataset, ...]:
     """Read the items of a sequence; () if absent, not a sequence or unreadable."""
-    element = _element(ds, keyword)
+    element = element_of(ds, keyword)
     if element is None or (element.VR or "SQ") not in ("SQ", "UN"):  # another VR would be converted, with a warning
         return ()
     try:
@@ -103,30 +101,8 @@ def items(ds: Dataset, keyword: str) -> tuple[Dataset, ...]:
     return tuple(item for item in value[:MOST_ITEMS] if isinstance(item, Dataset))
 
 
-def words(ds: Dataset, keyword: str) -> NDArray[np.int64]:
-    """Read an attribute of 16-bit words (US, SS or OW), such as LUT Data, as whole numbers.
-
-    Returns
-    -------
-        (n,) int64, as many as there are; shape (0,) if absent or unreadable, such as bytes of odd length.
-    """
-    none = np.zeros(0, np.int64)
-    element = _element(ds, keyword)
-    if element is None:
-        return none
-    value = element.value
-    if isinstance(value, bytes):
-        little = (
-            element.is_little_endian if isinstance(element, RawDataElement) else ds.original_encoding[1] is not False
-        )
-        return none if len(value) % 2 else np.frombuffer(value, "<u2" if little else ">u2").astype(np.int64)
-    try:
-        return np.atleast_1d(np.asarray(value, np.int64)) if value is not None else none
-    except UNREADABLE:
-        return none
-
-
-def _element(ds: Dataset, keyword: str) -> DataElement | RawDataElement | None:
+def element_of(ds: Dataset, keyword: str) -> DataElement | RawDataElement | None:
+    """Give an element as it is, decoded or not; None if it is absent."""
     tag = tag_for_keyword(keyword)
     if tag is None or tag not in ds:
         return None
@@ -138,7 +114,7 @@ def _element(ds: Dataset, keyword: str) -> DataElement | RawDataElement | None:
 
 def _values(ds: Dataset, keyword: str) -> tuple[Any, ...]:
     """Give the values of one attribute as pydicom or `_decoded` has them; () if there is none."""
-    element = _element(ds, keyword)
+    element = element_of(ds, keyword)
     if element is None or element.value is None:
         return ()
     if isinstance(element, RawDataElement):

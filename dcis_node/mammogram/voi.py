@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from dcis_node.mammogram.curves import Rescale, Table, Window, WindowFunction
-from dcis_node.mammogram.values import is_present, items, number, optional_numbers, text, texts, whole, words
+from dcis_node.mammogram.values import is_present, items, number, optional_numbers, text, texts, whole
+from dcis_node.mammogram.words import words
 
 # Words that vendors use for their choices; any other explanation is free text and is not kept.
 KNOWN_EXPLANATIONS = ("normal", "harder", "softer")
