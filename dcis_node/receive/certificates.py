@@ -54,17 +54,6 @@ class CertificateFacts:
         return ""
 
 
-def read_facts(settings: TlsSettings) -> CertificateFacts:
-    """Read our certificate file, which begins with our own.
-
-    Raises
-    ------
-    ConfigurationError
-        It cannot be read, or holds no certificate; names key and file.
-    """
-    return _facts(_certificate(settings))
-
-
 def check_files(settings: TlsSettings) -> CertificateFacts:
     """Read certificate, key and the authorities of the peers, and see whether they can be used together.
 

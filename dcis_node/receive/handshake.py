@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -58,6 +58,9 @@ VERIFY_REASONS = MappingProxyType(
     }
 )
 
+# How long a refused peer has to read the alert that tells it why, and how much it may send meanwhile.
+FAREWELL_SECONDS = 1.0
+FAREWELL_BYTES = 64 * 1024
 NO_TLS = "this connection has no TLS any more"
 
 
@@ -99,6 +102,18 @@ class TlsConnection(ssl.SSLSocket):
         with self._alone():
             return self.write(data)
 
+    def part(self) -> None:
+        """End the sending side and read on for a moment: closing with bytes unread would take our alert away.
+
+        TLS is over by then; what is read is dropped.
+        """
+        deadline, left = time.monotonic() + FAREWELL_SECONDS, FAREWELL_BYTES
+        with suppress(OSError):
+            self.shutdown(socket.SHUT_WR)
+            while left > 0 and _is_ready(self, select.POLLIN, deadline - time.monotonic()):
+                dropped = socket.socket.recv(self, left)
+                left = left - len(dropped) if dropped else 0
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
         if not self._one.acquire(blocking=False):
@@ -130,6 +145,7 @@ def shake_hands(connection: TlsConnection, *, seconds: float) -> None:
         except ssl.SSLWantWriteError:
             awaited = select.POLLOUT
         except OSError as error:
+            connection.part()
             raise HandshakeFault(reason_of(error)) from None
         else:
             return
@@ -165,12 +181,12 @@ def identity_of(connection: ssl.SSLSocket) -> tuple[str, ...]:
 
 
 def _wait(connection: socket.socket, awaited: int, deadline: float, seconds: float) -> None:
-    left = deadline - time.monotonic()
+    if not _is_ready(connection, awaited, deadline - time.monotonic()):
+        raise HandshakeFault(f"no TLS handshake within receive.acse_timeout_seconds = {seconds:g}")
+
+
+def _is_ready(connection: socket.socket, awaited: int, seconds: float) -> bool:
+    """Wait for a connection; by poll(2), which has room for descriptors above 1023."""
     poll = select.poll()
-    try:
-        poll.register(connection, awaited)
-        if left > 0 and poll.poll(left * 1000):
-            return
-    except (OSError, ValueError):
-        raise HandshakeFault("the connection was closed in the handshake") from None
-    raise HandshakeFault(f"no TLS handshake within receive.acse_timeout_seconds = {seconds:g}")
+    poll.register(connection, awaited)
+    return seconds > 0 and bool(poll.poll(seconds * 1000))

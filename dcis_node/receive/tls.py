@@ -137,6 +137,7 @@ class TlsKeeper:
         self.refresh()
         if self.loaded is None:
             raise ConnectionAbortedError(self.fault or "no certificate is loaded")
+        connection.getpeername()  # of one that is gone already, `ssl` would leave the descriptor open
         wrapped = self.loaded.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         assert isinstance(wrapped, TlsConnection)  # noqa: S101 -- for the type checker: the context says so
         return wrapped
