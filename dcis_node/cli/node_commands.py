@@ -79,8 +79,8 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
     """Show the model, the processes, the queues and the last exams.
 
     Exit code 1 if a process is silent, a result is dead, images are refused because the disk is nearly full, our TLS
-    certificate has expired or a new one cannot be used, the model that should judge was refused, or an exam got no
-    answer or one without its analysis (`retry` decides it again).
+    certificate has expired or a new one cannot be used, the model that should judge was refused, the work of the night
+    failed or is overdue, or an exam got no answer or one without its analysis (`retry` decides it again).
     """
     from dcis_node.operate.status import node_status
 
@@ -95,7 +95,8 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
     silent = any(process["state"] != "alive" for process in values["processes"])
     dead = any(counts.get("dead", 0) for counts in values["queues"]["outbox"].values())
     refused = values["bundle"]["refused"] or values["disk"]["refusing"] or values["tls"]["fault"]
-    raise typer.Exit(NOT_DONE if silent or dead or refused or values["failures"] else DONE)
+    undone = any(work["overdue"] or not work["ok"] for work in values["maintenance"])
+    raise typer.Exit(NOT_DONE if silent or dead or refused or undone or values["failures"] else DONE)
 
 
 def check(config: ConfigOption = Path("config.toml"), as_json: JsonOption = False) -> None:

@@ -9,6 +9,7 @@ from dcis_node import __version__
 from dcis_node.config import Configuration
 from dcis_node.errors import ConfigurationError, DamagedIndexError, StorageError
 from dcis_node.operate.lock import folder_in_use
+from dcis_node.operate.nightly import BACKUP, INTEGRITY, OVERDUE_SECONDS
 from dcis_node.operate.upkeep import SweepOrder, run_sweep, store_of
 from storage.backup import BackedUp, BackupOrder, Scope, backups, make_backup
 from storage.database import Database, open_database
@@ -19,8 +20,6 @@ from storage.restore import restore_backup
 
 log = logging.getLogger(__name__)
 
-# A work of the night is late when a day has passed, and two hours for a change of the clock and a slow disk.
-OVERDUE_SECONDS = 26 * 3600.0
 LATEST = "latest"
 
 
@@ -67,18 +66,18 @@ def nightly_backup(configuration: Configuration, db: Database) -> None:
     try:
         made = back_up(configuration, scope=Scope.OWN)
     except StorageError as error:
-        _record(db, "backup", started, ok=False, detail={"fault": str(error)})
+        _record(db, BACKUP, started, ok=False, detail={"fault": str(error)})
         if isinstance(error, DamagedIndexError):
-            _record(db, "integrity", started, ok=False, detail={"fault": str(error)})
+            _record(db, INTEGRITY, started, ok=False, detail={"fault": str(error)})
         raise
-    _record(db, "backup", started, ok=made.ok, detail=made.to_json())
-    _record(db, "integrity", started, ok=True, detail={"checked": str(made.path)})
+    _record(db, BACKUP, started, ok=made.ok, detail=made.to_json())
+    _record(db, INTEGRITY, started, ok=True, detail={"checked": str(made.path)})
 
 
 def is_backup_overdue(db: Database, *, now: float) -> bool:
     """Tell whether a backup was made before, and the last is older than a night: the node was off meanwhile."""
     with db.read() as session:
-        last = {done.name: done for done in work_done(session)}.get("backup")
+        last = {done.name: done for done in work_done(session)}.get(BACKUP)
     return last is not None and now - last.finished_at > OVERDUE_SECONDS
 
 

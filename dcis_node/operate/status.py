@@ -8,9 +8,12 @@ from typing import Any
 from dcis_node import __version__
 from dcis_node.config import Configuration
 from dcis_node.errors import StorageError
+from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
+from dcis_node.operate.nightly import index_status, maintenance_status
 from storage.database import Database
 from storage.heartbeat import Beat, beats
+from storage.maintenance import work_done
 from storage.overview import failed_exams, last_exams, queues
 from storage.registry import Registry
 from storage.space import shortage, space_of
@@ -36,6 +39,9 @@ def node_status(configuration: Configuration, db: Database, *, now: float | None
                 configuration, _told_of_tls(seen), listening=_listening(seen, "listening_tls"), now=moment
             ),
             "disk": disk_status(configuration),
+            "audit": audit_status(configuration),
+            "index": index_status(configuration),
+            "maintenance": maintenance_status(configuration, work_done(session), seen, now=moment),
             "bundle": bundle_status(configuration, [json.loads(beat.detail) for beat in seen if _tells_bundle(beat)]),
             "processes": [_process(beat, moment) for beat in seen],
             "queues": queues(session),
@@ -99,12 +105,16 @@ def _listening(seen: tuple[Beat, ...], key: str) -> str:
     return ""
 
 
+def is_alive(beat: Beat, now: float) -> bool:
+    """Tell whether a process has shown a sign of life lately."""
+    return now - beat.beat_at <= SILENT_SECONDS.get(beat.process.rpartition("-")[0], SILENT_SECONDS_OTHERS)
+
+
 def _process(beat: Beat, now: float) -> dict[str, Any]:
-    limit = SILENT_SECONDS.get(beat.process.rpartition("-")[0], SILENT_SECONDS_OTHERS)
     return {
         "process": beat.process,
         "pid": beat.pid,
-        "state": "alive" if now - beat.beat_at <= limit else "silent",
+        "state": "alive" if is_alive(beat, now) else "silent",
         "age_seconds": max(0.0, now - beat.beat_at),
         "started_at": beat.started_at,
         "detail": json.loads(beat.detail) if beat.detail else {},

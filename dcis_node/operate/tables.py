@@ -52,9 +52,11 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
         head,
         warning,
         _disk_line(status["disk"]),
+        _audit_line(status["audit"]),
         _bundle_lines(status["bundle"]),
         processes,
         queue,
+        _maintenance_lines(status["maintenance"], status["index"]),
         _exams_table(status["exams"], title="Last exams"),
         _failure_lines(status["failures"]),
     )
@@ -78,6 +80,34 @@ def _disk_line(disk: Mapping[str, Any]) -> Text:
     line = Text(f"disk: {free:.1f} GB free, {reserve:.1f} GB of it stay free")
     if disk["refusing"]:
         line.append(f"\nIMAGES ARE REFUSED: {disk['refusing']}", style="bold red")
+    return line
+
+
+def _maintenance_lines(works: Iterable[Mapping[str, Any]], index: Mapping[str, Any]) -> Text:
+    """Write what the index is, and when the work of the night was done last, in red what is wrong with it."""
+    size = "" if index["size_bytes"] is None else f", {index['size_bytes'] / 1e6:.1f} MB"
+    lines = Text(f"index: {index['kind']} {index['version']} {index['journal_mode']}".rstrip() + size)
+    for work in works:
+        state = "ok" if work["ok"] else "FAILED: a person has to look"
+        state += ", OVERDUE" if work["overdue"] else ""
+        lines.append(f"\n{work['work']}: ")
+        good = work["ok"] and not work["overdue"]
+        said = state if work["finished_at"] is not None or not good else "not yet"
+        lines.append(f"{said}, last {clock_time(work['finished_at'])}", style="" if good else "bold red")
+        if fault := work["detail"].get("fault"):
+            lines.append(f"\n  {fault}", style="bold red")
+    return lines
+
+
+def _audit_line(audit: Mapping[str, Any]) -> Text:
+    """Write where the audit trail goes, and in red that it does not get there."""
+    if not audit["repository"]:
+        return Text(f"audit trail: kept here, {audit['kept_bytes'] / 1e6:.1f} MB")
+    line = Text(
+        f"audit trail: {audit['repository']}, last taken {clock_time(audit['sent_at'])}, {audit['waiting']} wait"
+    )
+    if audit["failure"]:
+        line.append(f"\nAUDIT: {audit['failure']} ({clock_time(audit['failed_at'])})", style="bold red")
     return line
 
 
