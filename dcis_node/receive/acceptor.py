@@ -120,8 +120,9 @@ class Acceptor(AssociationServer):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in KEEPALIVE:
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
-        # RFC 5482: the kernel gives up a peer that takes none of what we have sent.
-        unread_milliseconds = int(1000 * self.settings.pdu_deadline_seconds)
+        # RFC 5482: the kernel gives up a peer that takes none of what we have sent. It looks at intervals that double,
+        # so it may need twice as long.
+        unread_milliseconds = int(1000 * self.settings.pdu_deadline_seconds / 2)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_milliseconds)
         return self._secured(connection, str(address[0])), address
 

@@ -10,6 +10,7 @@ import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator
+from errno import ETIMEDOUT
 
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
@@ -135,6 +136,15 @@ class DeadlineSocket(AssociationSocket):
         self._start = begin + length
         return self._ahead[begin : self._start]
 
+    def pass_over(self) -> bool:
+        """Read some of what is there, and drop it; False if there was nothing, or the connection is closed."""
+        self._start = self._stop = 0
+        self._deadline = time.monotonic() + PASS_OVER_SECONDS
+        try:
+            return self._read_some(memoryview(bytearray(READ_BYTES))) > 0
+        except OSError:
+            return False
+
     def recv(self, nr_bytes: int) -> bytearray:
         """Read so many bytes of a PDU.
 
@@ -234,8 +244,9 @@ class DeadlineSocket(AssociationSocket):
     def _timed(self) -> Iterator[None]:
         try:
             yield
-        except TimeoutError:
-            self._end(f"a PDU stood still or took longer than receive.pdu_deadline_seconds = {self._pdu_seconds:g}")
+        except TimeoutError as error:
+            slow = f"a PDU stood still or took longer than receive.pdu_deadline_seconds = {self._pdu_seconds:g}"
+            self._end("the peer's machine takes nothing or does not answer (TCP)" if error.errno == ETIMEDOUT else slow)
             raise
 
     def _read_some(self, view: memoryview) -> int:

@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import resource
 import socket
@@ -148,3 +149,17 @@ def test_to_a_closed_connection_nothing_is_sent(pair) -> None:
     ours.send(b"x")
     assert [ours.event_queue.get_nowait() for _ in range(2)] == ["Evt17", "Evt17"]
     assert ended == []
+
+
+def test_a_connection_that_the_kernel_gave_up_is_told_apart_from_a_slow_peer(pair, monkeypatch) -> None:
+    ours, peer, ended = pair
+    peer.sendall(b"abc")
+    assert ours.ready
+
+    def dead(_: memoryview) -> int:
+        raise TimeoutError(errno.ETIMEDOUT, "timed out")
+
+    monkeypatch.setattr(ours, "_read_some", dead)
+    with pytest.raises(TimeoutError):
+        ours.recv(6)
+    assert ended == ["the peer's machine takes nothing or does not answer (TCP)"]
