@@ -1,13 +1,18 @@
 """Our TLS certificate as an administrator has to know it: whose, until when, and what is wrong with it."""
 
+# What reads certificates is imported where there are some: it is a tenth of the time of a short command.
+# ruff: noqa: PLC0415
+
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dcis_node.config import Configuration
 from dcis_node.errors import ConfigurationError
-from dcis_node.receive.certificates import CertificateFacts, check_files
-from dcis_node.receive.tls import TlsKeeper
+
+if TYPE_CHECKING:
+    from dcis_node.receive.certificates import CertificateFacts
+    from dcis_node.receive.tls import TlsKeeper
 
 NO_TLS: Mapping[str, Any] = {
     "configured": False,
@@ -21,12 +26,16 @@ NO_TLS: Mapping[str, Any] = {
 }
 
 
-def keeper_of(configuration: Configuration) -> TlsKeeper | None:
+def keeper_of(configuration: Configuration) -> "TlsKeeper | None":
     """Give what keeps the certificate; nothing is loaded yet. None without a certificate in the settings."""
-    return TlsKeeper(configuration.tls) if configuration.tls.certificate else None
+    if not configuration.tls.certificate:
+        return None
+    from dcis_node.receive.tls import TlsKeeper
+
+    return TlsKeeper(configuration.tls)
 
 
-def told(keeper: TlsKeeper | None) -> dict[str, Any]:
+def told(keeper: "TlsKeeper | None") -> dict[str, Any]:
     """Say for a sign of life which certificate is in use, and why a newer one was not taken ("" if it was)."""
     if keeper is None:
         return {}
@@ -78,7 +87,9 @@ def tls_status(
     }
 
 
-def _in_use(told_of: Sequence[Mapping[str, Any]]) -> tuple[CertificateFacts | None, str]:
+def _in_use(told_of: Sequence[Mapping[str, Any]]) -> "tuple[CertificateFacts | None, str]":
+    from dcis_node.receive.certificates import CertificateFacts
+
     fault = next((one["fault"] for one in told_of if one["fault"]), "")
     loaded = [one for one in told_of if one["sha256"]]
     if not loaded:
@@ -89,7 +100,9 @@ def _in_use(told_of: Sequence[Mapping[str, Any]]) -> tuple[CertificateFacts | No
     return CertificateFacts(**{name: first[name] for name in names}), fault
 
 
-def _of_files(configuration: Configuration) -> tuple[CertificateFacts | None, str]:
+def _of_files(configuration: Configuration) -> "tuple[CertificateFacts | None, str]":
+    from dcis_node.receive.certificates import check_files
+
     try:
         return check_files(configuration.tls), ""
     except ConfigurationError as error:
