@@ -50,19 +50,24 @@ def run(
     On SIGTERM each process finishes its current item and leaves. A process that dies is started again and its work is
     picked up. Every process can also be run alone, on several hosts that share the index and the files.
     """
-    from dcis_node.operate.logs import configure_logging
-    from dcis_node.operate.node import prepare, run_node
-    from dcis_node.operate.role import run_role
-
     if role is not None and role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role; allowed: {', '.join(ROLES)}")
+    if role == "receive" and lifeline_fd is not None:  # alone, it prepares the index first, and needs more for that
+        from dcis_node.operate.decoders import shut_out_decoders
+
+        shut_out_decoders()
+    from dcis_node.operate.logs import configure_logging
+    from dcis_node.operate.role import run_role
+
     configuration = load_configuration(config)
     process = name or f"{role}-0"
     configure_logging(configuration.node.log_level, name=process if role else "supervisor")
-    if role is None:
-        run_node(configuration, config.resolve())
-        return
-    if lifeline_fd is None:
+    if role is None or lifeline_fd is None:
+        from dcis_node.operate.node import prepare, run_node
+
+        if role is None:
+            run_node(configuration, config.resolve())
+            return
         prepare(configuration)
     run_role(role, configuration, process, listen_fd=listen_fd, tls_listen_fd=tls_listen_fd, lifeline=lifeline_fd)
 
@@ -99,8 +104,18 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
     raise typer.Exit(NOT_DONE if silent or dead or refused or undone or values["failures"] else DONE)
 
 
+def metrics(config: ConfigOption = Path("config.toml")) -> None:
+    """Print the figures that a monitoring system gets at [metrics] host and port, in Prometheus' format."""
+    from dcis_node.operate.logs import configure_logging
+    from dcis_node.operate.metrics import metrics_text
+
+    configure_logging("ERROR")
+    with open_index(config) as (configuration, db):
+        typer.echo(metrics_text(configuration, db), nl=False)
+
+
 def check(config: ConfigOption = Path("config.toml"), as_json: JsonOption = False) -> None:
-    """Try every part: settings, folder, disk, index, each decoder, bundle and hash, device, port, peers by C-ECHO.
+    """Try every part: settings, folder, index, each decoder, bundle and hash, device, port, audit, peers by C-ECHO.
 
     Exit code 1 if one part fails; a warning is no failure.
     """

@@ -5,7 +5,6 @@
 import os
 
 from dcis_node.config import Configuration
-from dcis_node.operate.decoders import shut_out_decoders
 
 
 def run_role(
@@ -31,7 +30,6 @@ def run_role(
         The pipe whose end means that the supervisor is gone.
     """
     if role == "receive":
-        shut_out_decoders()
         from dcis_node.operate.role_receive import run_receive
 
         run_receive(configuration, name, listen_fd=listen_fd, tls_listen_fd=tls_listen_fd, lifeline=lifeline)
