@@ -15,6 +15,7 @@ from dcis_node.deliver.outcome import PeerAddress
 from dcis_node.deliver.sender import echo
 from dcis_node.errors import DcisNodeError
 from dcis_node.model.device import choose_device
+from dcis_node.operate.audit.check import check_audit
 from dcis_node.operate.bundles import bundle_of
 from dcis_node.operate.findings import Finding, Verdict
 from dcis_node.operate.listener_check import check_certificate, check_listeners
@@ -33,7 +34,7 @@ LOW_DISK_BYTES = 20 * 1024**3
 
 def examine(configuration: Configuration) -> Iterator[Finding]:
     """Try every part of the node that this configuration describes, one finding at a time."""
-    for check in (_folder, _index, _decoders, _bundle, _device, _certificate, _listener, _destinations):
+    for check in (_folder, _index, _decoders, _bundle, _device, _certificate, _listener, _destinations, _audit):
         yield from _guarded(check, configuration)
 
 
@@ -116,6 +117,10 @@ def _certificate(configuration: Configuration) -> Iterator[Finding]:
 
 def _listener(configuration: Configuration) -> Iterator[Finding]:
     yield from check_listeners(configuration)
+
+
+def _audit(configuration: Configuration) -> Iterator[Finding]:
+    yield from check_audit(configuration)
 
 
 def _destinations(configuration: Configuration) -> Iterator[Finding]:

@@ -8,6 +8,8 @@ from dcis_node.config import Configuration
 from dcis_node.operate.audit.forwarder import forwarder_of, forwarding
 from dcis_node.operate.backups import is_backup_overdue, nightly_backup
 from dcis_node.operate.clock import DailyJob, Job, run_clock
+from dcis_node.operate.metrics import registry_of
+from dcis_node.operate.metrics_server import serving_metrics
 from dcis_node.operate.process import running_process
 from dcis_node.operate.upkeep import SweepOrder, run_sweep
 
@@ -19,6 +21,7 @@ def run_clock_role(configuration: Configuration, name: str, *, lifeline: int | N
     with (
         running_process(configuration, name, lifeline=lifeline) as process,
         forwarding(forwarder_of(configuration)),
+        serving_metrics(configuration.metrics, registry_of(configuration, process.db)),
     ):
 
         def sweep() -> None:

@@ -3,7 +3,7 @@
 import threading
 
 from dcis_node.config import Configuration
-from dcis_node.operate.audit.trail import audit_trail
+from dcis_node.operate.audit.trail import Trail, audit_trail
 from dcis_node.operate.certificate import keeper_of, told
 from dcis_node.operate.listener import bind_listeners, inherited
 from dcis_node.operate.process import Process, running_process
@@ -37,7 +37,7 @@ def run_receive(
         running_process(configuration, name, lifeline=lifeline) as process,
         audit_trail(configuration, name, is_node=lifeline is None) as trail,
     ):
-        _beating(process, keeper)
+        _beating(process, keeper, trail)
         serve(
             listeners.plain,
             tls_listener=listeners.tls,
@@ -55,13 +55,13 @@ def run_receive(
         )
 
 
-def _beating(process: Process, keeper: TlsKeeper | None) -> None:
+def _beating(process: Process, keeper: TlsKeeper | None, trail: Trail) -> None:
     """Show the sign of life, and look for a new certificate, from a thread: the main thread is in the accept loop."""
 
     def beats() -> None:
         while not process.stop.wait(BEAT_ROUND_SECONDS):
             if keeper is not None:
                 keeper.refresh()
-            process.beat(told(keeper))
+            process.beat({**told(keeper), "refused": trail.refused()})
 
     threading.Thread(target=beats, name="beat", daemon=True).start()

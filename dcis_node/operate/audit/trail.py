@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +58,7 @@ class Trail:
         self._count = 0
         self._waiting: deque[bytes] = deque()
         self._unsynced = False
+        self._refused: Counter[str] = Counter()
         self._gap: RecordingGap | None = None
 
     def tell(self, event: Event) -> None:
@@ -84,7 +85,14 @@ class Trail:
                 log.error("event=audit_lost messages=%d", len(self._waiting))
             self._journal.close()
 
+    def refused(self) -> dict[str, int]:
+        """Count the refusals of this process by rule, all of them."""
+        with self._lock:
+            return dict(self._refused)
+
     def _tell(self, event: Event) -> None:
+        if isinstance(event, PeerRefused):
+            self._refused[event.rule] += 1
         if isinstance(event, PeerRefused) and not self._flood.is_first(event, now=self._monotonic()):
             return
         self._add(event)
