@@ -162,7 +162,11 @@ class Acceptor(AssociationServer):
         association.bind(evt.EVT_ESTABLISHED, lambda _: _log_opened(association))
         association.bind(evt.EVT_C_STORE, lambda event: self._store(event.request, association))
         self._connections.add(association)
-        association.start()
+        try:
+            association.start()
+        except RuntimeError:  # the machine has no thread left
+            self._connections.forget(association)
+            raise
 
     def handle_error(self, request: object, client_address: Any) -> None:  # noqa: ANN401, ARG002 -- socketserver's
         """Note what went wrong with one connection; the next are not touched."""

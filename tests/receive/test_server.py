@@ -178,6 +178,20 @@ def test_a_connection_that_cannot_be_set_up_harms_no_other(receiver: Receiver, m
     assert echo(receiver.port)
 
 
+def test_a_machine_without_a_thread_left_refuses_one_connection_and_goes_on(receiver: Receiver, monkeypatch) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(acceptor_module.NodeAssociation, "start", none_left)
+        with socket.create_connection(("127.0.0.1", receiver.port), timeout=20) as connection:
+            assert connection.recv(1) == b""
+    assert echo(receiver.port)
+    receiver.stop.set()
+    receiver.thread.join(20)
+    assert not receiver.thread.is_alive()
+
+
 def test_the_listening_socket_outlives_one_of_its_receivers(listener, db: Database, files: FileStore) -> None:
     first, second = (spawn(listener, db, files, f"receive-{number}") for number in (1, 2))
     port = listener.getsockname()[1]
