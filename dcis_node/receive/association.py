@@ -109,6 +109,10 @@ class NodeAssociation(Association):
             # The thread that writes may still have an A-ABORT to send; then the connection goes in any case.
             with contextlib.suppress(RuntimeError):  # it was never started: no handshake, or no thread left
                 self.dul.join(ABORT_SECONDS)
+                # It waits for our answer to a request if this thread died over it.
+                self.drop()
+                self.dul.kill_dul()
+                self.dul.join(ABORT_SECONDS)
             self._close()
             self._streaming.close()
             self._on_end(self)

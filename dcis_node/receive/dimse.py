@@ -138,6 +138,12 @@ class StreamingDimse(DIMSEServiceProvider):
             self._abort(str(fault))
         except Exception as error:  # noqa: BLE001 -- a command set that pydicom cannot read
             self._abort(f"message cannot be read ({type(error).__name__})")
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what was begun while the association ended in its own thread."""
+        if self._ended:
+            self.close()
 
     def _take(self, context_id: int, fragment: bytes | memoryview) -> None:
         if not fragment:
@@ -204,10 +210,10 @@ class StreamingDimse(DIMSEServiceProvider):
 
     def _end(self) -> None:
         """Hand a whole message to its handler's queue."""
-        message, self._message = self._message, None
-        sink, self._sink = self._sink, None
-        request = message.message_to_primitive()
-        request.sink = sink
+        message = self._message
+        request = message.message_to_primitive()  # raises for values that none may have; then `close` finds the sink
+        request.sink = self._sink
+        self._message = self._sink = None
         self.assoc.network_timeout = self._silence_seconds
         self.msg_queue.put((message.context_id, request))
         if self.msg_queue.qsize() > self._max_queued:

@@ -24,6 +24,8 @@ MOST_OTHER_BYTES = 1024  # release and abort have 4
 SLACK_BYTES = HEADER_BYTES
 # Small PDUs are read many at a time; a large one with the header of the next, so that nothing has to be moved.
 READ_BYTES = 128 * 1024
+# How long half a TLS record of a peer that is not listened to any more is waited for.
+PASS_OVER_SECONDS = 0.1
 
 
 class DeadlineSocket(AssociationSocket):

@@ -98,7 +98,7 @@ class UpperLayer(DULServiceProvider):
         """Wait for bytes, and read them; called in every round in which there is nothing to send."""
         state = self.state_machine.current_state
         if state == CLOSING:
-            return super()._is_transport_event()
+            return self._close()
         self._tell_news()
         seconds = IDLE_SECONDS if self.event_queue.empty() else 0.0
         if state == UNDECIDED:
@@ -108,6 +108,15 @@ class UpperLayer(DULServiceProvider):
             return True
         self._bell.silence()
         return False
+
+    def _close(self) -> bool:
+        """Close the connection once nothing more comes; what still comes is not read as PDUs.
+
+        A reset, which close(2) makes of bytes that nobody has read, could overtake the A-ABORT.
+        """
+        if not (self._connection.ready and self._connection.pass_over()):
+            self._connection.close()
+        return True
 
     def _read_pdu_data(self) -> None:
         """Read one PDU; while data come, as many as come."""
@@ -121,7 +130,11 @@ class UpperLayer(DULServiceProvider):
         pynetdicom looks at the values in its state machine only: the thread would die of them, without an answer.
         """
         pdu, event = super()._decode_pdu(bytestream)
-        pdu.to_primitive()
+        primitive = pdu.to_primitive()
+        for context in getattr(primitive, "presentation_context_definition_list", ()):
+            if context.abstract_syntax is None:
+                msg = "a presentation context without an abstract syntax"
+                raise ValueError(msg)
         return pdu, event
 
     def _read_data(self) -> bool:

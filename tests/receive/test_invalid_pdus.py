@@ -1,6 +1,8 @@
 """PDUs that hold what none may hold, and answers that come too late: each found by mutated protocol sequences."""
 
+import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -16,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("no_part_stays")
 EVEN_CONTEXT = pdus.association(contexts=[pdus.Context(2, pdus.MAMMOGRAM, (pdus.EXPLICIT,))])
 UNKNOWN_ABORT = pdus.pdu(pdus.ABORT, bytes((0, 0, 3, 99)))
 UNKNOWN_PROVIDER_REASON = pdus.pdu(pdus.ABORT, bytes((0, 0, 2, 99)))
+NO_ABSTRACT_SYNTAX = pdus.association().replace(b"\x30\x00\x00\x1b", b"\x40\x00\x00\x1b")
 UNKNOWN_IDENTITY = pdus.association(more_user_items=pdus.item(0x58, bytes((9, 1, 0, 1)) + b"x\0\0"))
 
 
@@ -26,7 +29,11 @@ def answers(connection: socket.socket) -> list[int]:
     return kinds
 
 
-@pytest.mark.parametrize("request_pdu", [EVEN_CONTEXT, UNKNOWN_IDENTITY], ids=["even context", "unknown identity"])
+@pytest.mark.parametrize(
+    "request_pdu",
+    [EVEN_CONTEXT, UNKNOWN_IDENTITY, NO_ABSTRACT_SYNTAX],
+    ids=["even context", "unknown identity", "no abstract syntax"],
+)
 def test_a_request_with_an_impossible_value_is_aborted_at_once_and_not_left_waiting(
     receiver: Receiver, connected: socket.socket, caplog, request_pdu: bytes
 ) -> None:
@@ -87,3 +94,45 @@ def test_a_thread_that_dies_does_not_keep_its_association_waiting(
     assert time.monotonic() - began < 10.0
     wait_until(lambda: "error=RuntimeError at=dies" in caplog.text, "the failure is in the log")
     assert "CANARY" not in caplog.text
+
+
+def test_the_thread_that_reads_ends_when_the_one_that_answers_has_died(
+    start: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    def dies(*_: object) -> None:
+        raise RuntimeError("CANARY")
+
+    monkeypatch.setattr("pynetdicom.acse.ACSE.negotiate_association", dies)
+    receiver = start()
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=20) as connection:
+        connection.sendall(pdus.association())
+        assert answers(connection) == []
+    wait_until(lambda: "error=RuntimeError at=dies" in caplog.text, "the failure is in the log")
+    wait_until(lambda: reading_threads() == [], "no thread is left")
+
+
+def reading_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if "run_reactor" in thread.name or "Acceptor" in thread.name]
+
+
+def test_a_request_that_turns_out_unreadable_after_its_data_set_leaves_no_part(receiver: Receiver, caplog) -> None:
+    elements = pdus.store_elements(pdus.MAMMOGRAM, b"2.25.1")
+    elements[3] = (0x0700, b"\x09\x00")  # a priority that does not exist
+    value = pdus.pdv(1, pdus.COMMAND | pdus.LAST, pdus.command(elements)) + pdus.pdv(1, pdus.LAST, bytes(100))
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=20) as connection:
+        connection.sendall(pdus.association() + pdus.pdu(pdus.P_DATA, value))
+        assert answers(connection) == [pdus.ACCEPT, pdus.ABORT]
+    assert "message cannot be read (ValueError)" in caplog.text
+    wait_until(lambda: list(receiver.files.incoming.iterdir()) == [], "the part is removed")
+
+
+def test_what_comes_after_an_abort_is_not_read_as_pdus(receiver: Receiver, caplog) -> None:
+    caplog.set_level("ERROR", logger="pynetdicom")
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=20) as connection:
+        began = time.monotonic()
+        connection.sendall(pdus.association() + pdus.pdu(0x5A, b"") + pdus.pdu(pdus.P_DATA, bytes(7)) * 20_000)
+        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            answers(connection)
+    assert time.monotonic() - began < 2.0
+    assert caplog.text.count("Unable to decode") < 5
