@@ -39,7 +39,7 @@ from pathlib import Path
 # Run as a file, python looks for modules in benchmarks/ only.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.machine import descendants, machine
+from benchmarks.machine import descendants, machine, processor_seconds
 from dcis_node.config import load_configuration
 from dcis_node.receive.places import Places
 from storage.database import open_database
@@ -104,18 +104,28 @@ class Server:
 
 @dataclass(frozen=True)
 class Figures:
-    """One attack; seconds from the moment the attackers come."""
+    """One attack; seconds from the moment the attackers come.
+
+    Parameters
+    ----------
+    echo_before_seconds
+        The longest of five echoes before they come.
+    processor_seconds
+        What the receivers have used meanwhile.
+    """
 
     server: str
     kind: str
     attackers_from: str
     attackers: dict[str, int]
+    echo_before_seconds: float
     echoes: int
     echoes_failed: int
     echo_longest_seconds: float
     outage_seconds: float
     free_seconds: float
     memory_growth_mb: float
+    processor_seconds: float
     held_to_bars: bool
 
     @property
@@ -183,7 +193,9 @@ def measure(server: Server, kind: str, *, peers: int, source: str = BAD, calling
     tls = kind in TLS_KINDS
     target = Target(server.tls_port if tls else server.port, server.aet, calling, source)
     wait_until(lambda: echo(server, tls=tls)[0], "an echo is answered before the attack", seconds=60)
+    usual = max(echo(server, tls=tls)[1] for _ in range(5))
     before = most = memory_mb(server.processes())
+    spent = _spent(server)
     began = time.monotonic()
     echoes: list[tuple[float, bool, float]] = []
     with attack(kind, target, peers=peers, most_seconds=MOST_SECONDS) as under_way:
@@ -202,12 +214,14 @@ def measure(server: Server, kind: str, *, peers: int, source: str = BAD, calling
         kind=kind,
         attackers_from=f"{calling} at {source}",
         attackers=dict(Counter(outcome.kind for outcome in outcomes)),
+        echo_before_seconds=round(usual, 3),
         echoes=len(echoes),
         echoes_failed=sum(not answered for _, answered, _ in echoes),
         echo_longest_seconds=round(max((seconds for _, _, seconds in echoes), default=0.0), 3),
         outage_seconds=_outage(echoes),
         free_seconds=round(freed - began, 1),
         memory_growth_mb=round(most - before, 1),
+        processor_seconds=round(_spent(server) - spent, 2),
         held_to_bars=server.name == "dcis-node" and source == BAD,
     )
 
@@ -230,6 +244,10 @@ def memory_mb(processes: list[int]) -> float:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
             total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
     return total / 1024
+
+
+def _spent(server: Server) -> float:
+    return sum(processor_seconds(pid) for pid in server.processes())
 
 
 def _outage(echoes: list[tuple[float, bool, float]]) -> float:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from dcis_node.config import ReceiveSettings
 from dcis_node.errors import ConfigurationError
 
-# Connections that wait while every receiver is busy. Of more the kernel drops the first packet, and their peers try again
-# after a second: so a burst has to fit.
+# Connections that wait while every receiver is busy. Of more the kernel drops the first packet, and their peers try
+# again after a second: so a burst has to fit.
 BACKLOG = 1024
 
 
