@@ -258,7 +258,8 @@ def _first_moment(target: Path, moment: float | None) -> int | None:
     try:
         return target.stat().st_mtime_ns
     except FileNotFoundError:
-        return None if moment is None else round(moment * NANOSECONDS)
+        # The product as one floating-point number would be off by a hundred nanoseconds.
+        return None if moment is None else int(moment) * NANOSECONDS + round(moment % 1 * NANOSECONDS)
 
 
 def _lock(descriptor: int) -> bool:

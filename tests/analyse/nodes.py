@@ -98,7 +98,7 @@ class Node:
         """Store objects as the receiver does."""
         for thing in objects:
             data = thing if isinstance(thing, bytes) else encoded(thing)
-            sha256 = self.files.put(data)
+            sha256 = self.files.put(data, moment=self.clock.now)
             header = dcmread(self.files.path(sha256), stop_before_pixels=True)
             received = describe(header, sha256=sha256, size_bytes=len(data), calling_aet="TEST")
             assert hashlib.sha256(data).hexdigest() == sha256
