@@ -19,7 +19,7 @@ here and no caps, so `associated` kinds all get in. It is not held to the bars.
 Not measured: attackers that come again and again (a flood is the firewall's to stop); idle associations, which an
 allowed peer may hold for receive.network_timeout_seconds.
 
-    .venv/bin/python benchmarks/hostile.py --json                    # all kinds, about 10 minutes
+    .venv/bin/python benchmarks/hostile.py --json                    # all kinds, about 15 minutes
     .venv/bin/python benchmarks/hostile.py --kind silent --alone     # one kind, without the peer
 """
 

@@ -60,11 +60,10 @@ class NodeAssociation(Association):
         self.number = number
         self._streaming = StreamingDimse(
             self,
-            number=number,
             new_sink=new_sink,
             max_queued=settings.max_queued_requests,
             silence_in_message_seconds=settings.dimse_timeout_seconds,
-            on_fault=lambda text: on_fault(self, text),
+            on_fault=lambda text: self._note("aborted", text),
         )
         self.dimse = self._streaming
         # In place of those that pynetdicom's constructor has made; the timers are set through the association.
@@ -86,6 +85,7 @@ class NodeAssociation(Association):
         # pynetdicom finds the associations of a server by the names of their threads.
         self.name = f"AcceptorThread@{number}"
         self.bind(evt.EVT_CONN_CLOSE, lambda _: self._wake())
+        self.bind(evt.EVT_ABORTED, lambda _: self._note_silence())
         _keep_quiet(self.dul, number, then=self.drop)
         _keep_quiet(self, number)
 
@@ -119,8 +119,7 @@ class NodeAssociation(Association):
 
     def end_connection(self, text: str) -> None:
         """Tell the log why and the peer that, and shut the connection."""
-        log.warning("event=connection_ended association=%d address=%s text=%r", self.number, self.address, text)
-        self._on_fault(self, text)
+        self._note("ended", text)
         connection = self.connection
         if connection is not None:
             with contextlib.suppress(OSError):
@@ -143,10 +142,7 @@ class NodeAssociation(Association):
         be in the middle of a request that trickles in: then the connection is shut first.
         """
         if self.requestor.primitive is None and not self._woken:
-            log.warning(
-                "event=connection_ended association=%d address=%s text=%r", self.number, self.address, self._late
-            )
-            self._on_fault(self, self._late)
+            self._note("ended", self._late)
             self.drop()
         super().kill()
 
@@ -162,6 +158,23 @@ class NodeAssociation(Association):
             self.drop()
         elif not self._sent_abort:
             threading.Thread(target=self.abort, name=f"abort-{self.number}", daemon=True).start()
+
+    def _note(self, what: str, text: str) -> None:
+        """Tell the log, and whoever else wants to know, why this ends: for what the peer did."""
+        log.warning("event=association_%s association=%d address=%s text=%r", what, self.number, self.address, text)
+        self._on_fault(self, text)
+
+    def _note_silence(self) -> None:
+        """Tell the log if it is silence that has ended the association; pynetdicom's idle timer does it."""
+        if not self.dul.idle_timer_expired():
+            return
+        if self._streaming.receiving:
+            self._note(
+                "aborted", f"silent within a message for receive.dimse_timeout_seconds = {self.network_timeout:g}"
+            )
+            return
+        text = f"idle for receive.network_timeout_seconds = {self.network_timeout:g}"
+        log.info("event=association_idle association=%d address=%s text=%r", self.number, self.address, text)
 
     def _close(self) -> None:
         connection = self.connection

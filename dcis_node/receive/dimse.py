@@ -5,7 +5,6 @@ without an answer), has no cap, and reads on while a handler works. Uses private
 pinned, and tests/receive/test_pynetdicom_names.py fails when they move.
 """
 
-import logging
 import struct
 from collections.abc import Callable, Iterable
 from io import BytesIO
@@ -22,8 +21,6 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from dcis_node.receive.sink import Sink
 from dcis_node.results.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-
-log = logging.getLogger(__name__)
 
 # PS3.7 9.3.1.1: the largest C-STORE-RQ command set is a few hundred bytes.
 MOST_COMMAND_BYTES = 16 * 1024
@@ -70,8 +67,6 @@ class StreamingDimse(DIMSEServiceProvider):
 
     Parameters
     ----------
-    number
-        Names the association in the logs.
     new_sink
         Makes a sink that begins with the given bytes.
     max_queued
@@ -81,21 +76,19 @@ class StreamingDimse(DIMSEServiceProvider):
         How long a message may stand still before pynetdicom's idle timer ends the association; between messages the
         network timeout holds.
     on_fault
-        Told why the association is aborted, if it is for what the peer sent.
+        Told why the association is aborted, if it is for what the peer sent; writes the log.
     """
 
     def __init__(
         self,
         assoc: Association,
         *,
-        number: int,
         new_sink: NewSink,
         max_queued: int,
         silence_in_message_seconds: float,
         on_fault: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(assoc)
-        self._number = number
         self._silence_seconds = assoc.network_timeout
         self._silence_in_message_seconds = silence_in_message_seconds
         self._new_sink = new_sink
@@ -220,7 +213,6 @@ class StreamingDimse(DIMSEServiceProvider):
             raise ProtocolFault(f"more than receive.max_queued_requests = {self._max_queued} requests were sent ahead")
 
     def _abort(self, text: str) -> None:
-        log.warning("event=association_aborted association=%s text=%r", self._number, text)
         self._on_fault(text)
         self.close()
         # PS3.8 9.2.2: an invalid PDU; answered with A-ABORT from every state.

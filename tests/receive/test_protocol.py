@@ -106,17 +106,20 @@ def test_a_peer_that_trickles_is_dropped_by_the_total_deadline(start) -> None:
     assert len(sent) < 100
 
 
-def test_silence_within_a_message_has_its_own_shorter_limit(start) -> None:
+def test_silence_within_a_message_has_its_own_shorter_limit(start, caplog) -> None:
     receiver = start(dimse_timeout_seconds=0.5, network_timeout_seconds=30.0)
     with raw_association(receiver.port) as connection:
         connection.sendall(fragment(COMMAND | LAST, store_command()) + fragment(DATA, b"x"))
         assert ended(connection) == ABORT
+    assert "address=127.0.0.1 text='silent within a message for receive.dimse_timeout_seconds = 0.5'" in caplog.text
 
 
-def test_an_idle_association_is_aborted(start) -> None:
+def test_an_idle_association_is_aborted_which_is_no_fault(start, caplog) -> None:
     receiver = start(network_timeout_seconds=0.5)
     with raw_association(receiver.port) as connection:
         assert ended(connection) == ABORT
+    assert "address=127.0.0.1 text='idle for receive.network_timeout_seconds = 0.5'" in caplog.text
+    assert "WARNING" not in caplog.text
 
 
 @pytest.mark.parametrize("said", [b"", request_pdu()[:50]])
@@ -137,7 +140,7 @@ def test_a_bare_connect_frees_its_threads_at_once_and_is_no_fault(start, caplog)
         socket.create_connection(("127.0.0.1", receiver.port), timeout=20).close()
     assert echo(receiver.port)
     wait_until(lambda: not acceptor_threads(), "their threads end")
-    assert "event=connection_ended" not in caplog.text
+    assert "WARNING" not in caplog.text
 
 
 def test_silent_connections_do_not_keep_a_peer_out(start, monkeypatch, caplog) -> None:
