@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,19 @@ def running_receivers(folder: Path, *, count: int = 2, receive: str = "") -> Ite
         os.close(hold)
 
 
+def settled(running: Receivers, *, seconds: float = 30.0) -> tuple[Figures, ...]:
+    """Wait until nothing ends any more: threads and descriptors the same for a second, and least; give the figures."""
+    until = time.monotonic() + seconds
+    least = running.figures()
+    since = time.monotonic()
+    while time.monotonic() < min(until, since + 1.0):
+        time.sleep(0.1)
+        now = running.figures()
+        if any((a.threads, a.descriptors) != (b.threads, b.descriptors) for a, b in zip(now, least, strict=True)):
+            least, since = now, time.monotonic()
+    return running.figures()
+
+
 def _start(folder: Path, config: Path, number: int, listener: int, lifeline: int) -> subprocess.Popen:
     command = [sys.executable, "-m", "dcis_node", "run", "receive", "--config", str(config)]
     command += ["--name", f"receive-{number}", "--listen-fd", str(listener), "--lifeline-fd", str(lifeline)]
@@ -115,3 +129,4 @@ def _warm(running: Receivers) -> None:
     """Have each receiver serve something, so that the figures before are those of a process at work."""
     for _ in range(20 * len(running.processes)):
         echo(running.port)
+    settled(running)
