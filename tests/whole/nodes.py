@@ -22,6 +22,7 @@ ANSWER_SECONDS = 90.0
 CONFIG = """
 [node]
 aet = "DCIS_NODE"
+{node}
 [receive]
 port = {port}
 processes = {receivers}
@@ -108,21 +109,27 @@ def running_node(
     receivers: int = 2,
     analyse: str = "",
     receive: str = "",
+    node: str = "",
+    more: str = "",
 ) -> Iterator[RunningNode]:
     """Run a node that sends to `destinations` (AE title, loopback port); stop it by SIGTERM and hold it to exit 0.
 
     Parameters
     ----------
-    analyse, receive
-        Further lines of the sections [analyse] and [receive].
+    analyse, receive, node
+        Further lines of the sections [analyse], [receive] and [node].
+    more
+        Further sections.
     """
     folder.mkdir(exist_ok=True)
     port = port or free_port()
     config = folder / "config.toml"
-    text = CONFIG.format(port=port, settle=settle, quiet=quiet, receivers=receivers, analyse=analyse, receive=receive)
+    text = CONFIG.format(
+        port=port, settle=settle, quiet=quiet, receivers=receivers, analyse=analyse, receive=receive, node=node
+    )
     for number, (aet, peer_port) in enumerate(destinations):
         text += DESTINATION.format(number=number, port=peer_port, aet=aet)
-    config.write_text(text, encoding="utf-8")
+    config.write_text(text + more, encoding="utf-8")
     with (folder / "node.log").open("wb") as log:
         command = [sys.executable, "-m", "dcis_node", "run", "--config", str(config)]
         supervisor = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
