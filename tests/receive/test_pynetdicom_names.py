@@ -4,6 +4,7 @@ When this fails after an update: read what moved, in the modules named here, and
 """
 
 import inspect
+import threading
 
 import pynetdicom
 import pytest
@@ -14,6 +15,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from dcis_node.receive.association import NodeAssociation
 from dcis_node.receive.dimse import StreamingDimse
 from dcis_node.receive.transport import DeadlineSocket
+from dcis_node.receive.upper_layer import Turnstile, UpperLayer
 
 
 def source(thing: object) -> str:
@@ -29,7 +31,16 @@ def test_the_version_is_the_one_that_was_read() -> None:
     [
         (NodeAssociation, Association, ["run_reactor", "_serve_request", "_bind_defaults", "kill", "abort"]),
         (StreamingDimse, dimse.DIMSEServiceProvider, ["receive_primitive"]),
-        (DeadlineSocket, transport.AssociationSocket, ["recv", "_shutdown_socket", "close"]),
+        (
+            UpperLayer,
+            dul.DULServiceProvider,
+            [
+                *("run_reactor", "send_pdu", "kill_dul", "stop_dul", "_is_transport_event", "_read_pdu_data"),
+                *("_process_recv_primitive", "_decode_pdu"),
+            ],
+        ),
+        (Turnstile, threading.Event, ["wait"]),
+        (DeadlineSocket, transport.AssociationSocket, ["recv", "send", "_shutdown_socket", "close"]),
     ],
 )
 def test_what_we_replace_is_there_and_takes_the_same(ours: type, theirs: type, methods: list[str]) -> None:
@@ -44,7 +55,11 @@ def test_an_association_has_the_attributes_we_touch() -> None:
     association = Association(AE(), "acceptor")
     for name in ("_accepted_cx", "_sent_abort", "dimse", "dul", "requestor", "rejected_contexts"):
         assert hasattr(association, name)
-    for name in ("event_queue", "to_user_queue", "socket"):
+    assert isinstance(association._reactor_checkpoint, threading.Event)
+    for name in (
+        *("event_queue", "to_user_queue", "to_provider_queue", "socket", "state_machine"),
+        *("_idle_timer", "_kill_thread", "_run_loop_delay"),
+    ):
         assert hasattr(association.dul, name)
     assert hasattr(association.dimse, "msg_queue")
     assert association.requestor.primitive is None
@@ -60,6 +75,36 @@ def test_a_read_is_a_look_a_header_and_a_value() -> None:
 def test_a_fault_of_a_message_is_event_19_and_aborts_from_every_open_state() -> None:
     for state in ("Sta6", "Sta7", "Sta8"):
         assert fsm.TRANSITION_TABLE["Evt19", state] == "AA-8"
+
+
+def test_each_round_of_the_upper_layer_sends_or_reads_and_then_takes_an_event() -> None:
+    reactor = source(dul.DULServiceProvider.run_reactor)
+    parts = (
+        *("time.sleep(self._run_loop_delay)", "if self._kill_thread", "self._process_recv_primitive()"),
+        *("self._is_transport_event()", "self._idle_timer.restart()", "self.event_queue.get(block=False)"),
+    )
+    order = [reactor.index(text) for text in parts]
+    assert order == sorted(order)
+
+
+def test_each_round_of_an_association_waits_at_the_turnstile_and_then_takes_a_message() -> None:
+    reactor = source(Association._run_reactor)
+    parts = ("self._reactor_checkpoint.wait()", "self.dimse.get_msg(block=False)", "is_release_requested", "is_aborted")
+    order = [reactor.index(text) for text in parts]
+    assert order == sorted(order)
+    assert "self._reactor_checkpoint.set()" in source(Association.kill)
+
+
+def test_the_timers_are_set_through_the_association() -> None:
+    assert "self.dul._idle_timer.timeout = value" in source(Association.network_timeout.fset)
+    assert "self.dul.artim_timer.timeout = value" in source(Association.acse_timeout.fset)
+
+
+def test_the_states_have_the_meaning_we_give_them() -> None:
+    assert fsm.TRANSITION_TABLE["Evt6", "Sta2"] == "AE-6"
+    assert fsm.TRANSITION_TABLE["Evt7", "Sta3"] == "AE-7"
+    assert fsm.TRANSITION_TABLE["Evt10", "Sta6"] == "DT-2"
+    assert fsm.TRANSITION_TABLE["Evt17", "Sta6"] == "AA-4"
 
 
 def test_messages_reach_our_provider() -> None:
