@@ -95,6 +95,12 @@ def test_a_file_that_is_no_toml_is_named_with_the_place(config):
             "[[destinations]]\nname='p'\nhost='h'\nport=1\naet='A'\nmeasurement_report='sr'",
             ["destinations.0.measurement_report = 'sr'", "'comprehensive-3d' or 'comprehensive'"],
         ),
+        ("[receive.tls]\ncertificate = 'n.crt'", ["receive.tls", "receive.tls.certificate needs receive.tls.key"]),
+        ("[receive.tls]\ncertificate = 'n.crt'\nkey = 'n.key'", ["receive.tls", "needs receive.tls.peer_ca"]),
+        ("[receive.tls]\nwarn_days = -1", ["receive.tls.warn_days = -1"]),
+        ("[receive]\nplain = false", ["receive.plain = false needs receive.tls.certificate"]),
+        ("[[receive.peers]]\naet = 'P'\ncertificates = ['pacs']", ["receive.peers.0.certificates.0 = 'pacs'"]),
+        (f"[[receive.peers]]\naet = 'P'\ncertificates = ['{'AB' * 32}']", ["receive.peers.0.certificates.0"]),
         ("base = '/'", ["base", "unknown key"]),
     ],
 )
