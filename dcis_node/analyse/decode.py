@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dcis_node.analyse.confinement import PARENT
 from dcis_node.analyse.limits import EXIT_CODES, DecodeLimits
 from dcis_node.config import AnalyseSettings
 from dcis_node.errors import DecoderError, PixelError
@@ -110,7 +111,8 @@ def answer_of_child(
 
 
 def _environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ} | ONE_THREAD
+    kept = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
+    return {**kept, **ONE_THREAD, PARENT: str(os.getpid())}
 
 
 def _raise_for(code: int) -> None:

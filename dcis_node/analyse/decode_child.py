@@ -1,7 +1,7 @@
 """The child process that decodes the pixels of one file: `python -m dcis_node.analyse.decode_child LIMITS... FILE`.
 
-It limits itself before it imports any decoder, writes the stored pixels as one .npy to standard output, and says with
-its exit code what was wrong otherwise. Nothing else leaves it.
+It limits and confines itself before it imports any decoder, writes the stored pixels as one .npy to standard output,
+and says with its exit code what was wrong otherwise. Nothing else leaves it.
 """
 
 import os
@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from dcis_node.analyse.confinement import PARENT, confine, die_with_parent
 from dcis_node.analyse.limits import EXIT_CODES, DecodeLimits
 
 LIMITS = 4
@@ -22,12 +23,15 @@ def main(arguments: list[str], work: Callable[[str, int, int], int] | None = Non
     work
         Gets the path, the most pixels and the file descriptor for the outcome, and gives the exit code; None decodes.
     """
+    if PARENT in os.environ:
+        die_with_parent(int(os.environ[PARENT]))
     # A stop of the node finishes the current item; the signal goes to all processes of a unit, this one too.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limits = DecodeLimits.from_arguments(arguments[:LIMITS])
     limits.impose()
     output = _take_standard_output()
+    confine()
     try:
         return (work or _decode)(arguments[LIMITS], limits.max_pixels, output)
     except MemoryError:

@@ -45,11 +45,12 @@ class DecodeLimits:
         return cls(*(int(text) for text in arguments))
 
     def impose(self) -> None:
-        """Put the limits on this process, for good."""
+        """Put the limits on this process, for good; that on processes does not bind root."""
         for kind, value in (
             (resource.RLIMIT_AS, self.memory_bytes),
             (resource.RLIMIT_CPU, self.cpu_seconds),
             (resource.RLIMIT_FSIZE, self.output_bytes),
             (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_NPROC, 0),  # no child and no thread of its own
         ):
             resource.setrlimit(kind, (value, value))
