@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 import pydicom
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
+from pydicom.sequence import Sequence
 
 from dcis_node.errors import HeaderError
 
@@ -17,6 +18,9 @@ from dcis_node.errors import HeaderError
 MOST_HEADER_BYTES = 16 * 1024 * 1024
 # Two reads are the least that an element costs; a file of a million empty items is small and becomes gigabytes.
 MOST_READS = 400_000
+# Sequences in sequences: an SR tree has a dozen. Near the end of Python's stack an object might be read here, and not by
+# the next process, which stands deeper.
+MOST_DEPTH = 64
 # Larger values (thumbnails, vendors' blobs) are passed over, not read.
 DEFER_BYTES = 64 * 1024
 
@@ -42,10 +46,24 @@ def read_part(path: Path) -> Dataset:
         reader = _Bounded(file)
         try:
             # pydicom reads what it is given with read, seek and tell only.
-            return pydicom.dcmread(reader, stop_before_pixels=True, defer_size=DEFER_BYTES)
+            header = pydicom.dcmread(reader, stop_before_pixels=True, defer_size=DEFER_BYTES)
         except Exception as error:  # noqa: BLE001 -- whatever pydicom makes of hostile bytes, RecursionError among it
             text = reader.fault or f"header cannot be read ({type(error).__name__})"
             raise HeaderError(UNREADABLE, text) from None
+    if _is_deeper(header, MOST_DEPTH):
+        raise HeaderError(UNREADABLE, f"sequences are nested more than {MOST_DEPTH} deep")
+    return header
+
+
+def _is_deeper(header: Dataset, most: int) -> bool:
+    """Tell whether sequences are nested deeper; those of known length are not read yet, nor by anyone all at once."""
+    level = [header]
+    for _ in range(most + 1):
+        sequences = (element.value for ds in level for element in ds.values() if isinstance(element, DataElement))
+        level = [item for value in sequences if isinstance(value, Sequence) for item in value]
+        if not level:
+            return False
+    return True
 
 
 @contextmanager

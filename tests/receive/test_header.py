@@ -8,7 +8,7 @@ from pydicom.sequence import Sequence
 
 from dcis_node.errors import HeaderError
 from dcis_node.receive import header as header_module
-from dcis_node.receive.header import quiet, read_part
+from dcis_node.receive.header import MOST_DEPTH, quiet, read_part
 from tests.receive.helpers import image, saved
 
 
@@ -31,6 +31,21 @@ def test_what_is_no_header_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x"
     path.write_bytes(content)
     with pytest.raises(HeaderError, match="header cannot be read"):
+        read_part(path)
+
+
+@pytest.mark.parametrize("depth", [MOST_DEPTH, MOST_DEPTH + 1])
+def test_sequences_may_be_nested_as_deep_as_the_limit(tmp_path: Path, depth: int) -> None:
+    path = saved(image(), tmp_path / "x")
+    whole = path.read_bytes()
+    start = whole.index(b"\x08\x00\x16\x00UI")
+    opened = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    closed = b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
+    path.write_bytes(whole[:start] + opened * depth + closed * depth + whole[start:])
+    if depth <= MOST_DEPTH:
+        assert read_part(path).Rows == 32
+        return
+    with pytest.raises(HeaderError, match="nested more than 64 deep"):
         read_part(path)
 
 
