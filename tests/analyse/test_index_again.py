@@ -25,19 +25,6 @@ from tests.analyse.sweeping import sweep_now
 BROKEN = "1.2.3.31"
 
 
-@pytest.fixture(autouse=True)
-def _decode(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decode in this process, but for one image whose pixels are broken."""
-
-    def decode(path: Path, _settings: object, *, scratch: Path):
-        ds = dcmread(path)
-        if ds.SOPInstanceUID == BROKEN:
-            raise PixelError(Reason.PIXELS_UNDECODABLE, "broken")
-        return ds.pixel_array
-
-    monkeypatch.setattr("dcis_node.analyse.view.decode_pixels", decode)
-
-
 TABLES = (Patient, Study, Exam, Instance, Conflict, ViewAnalysis, Report, Result, Outbox)
 # What the files do not tell; docs/operations.md says so.
 NOT_TOLD = {
@@ -47,6 +34,19 @@ NOT_TOLD = {
 }
 SETTINGS = Configuration(node=NodeSettings(aet="DCIS_NODE"))
 describe = describe_file(SETTINGS)
+
+
+def decode(path: Path, _settings: object, *, scratch: Path):
+    """Decode in this process; one image has broken pixels."""
+    ds = dcmread(path)
+    if ds.SOPInstanceUID == BROKEN:
+        raise PixelError(Reason.PIXELS_UNDECODABLE, "broken")
+    return ds.pixel_array
+
+
+@pytest.fixture(autouse=True)
+def _decode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dcis_node.analyse.view.decode_pixels", decode)
 
 
 def rows(node: Node) -> dict[str, list[dict[str, object]]]:
@@ -102,8 +102,7 @@ def came_back(node: Node, kind: str) -> bytes:
     return data + b"\xfc\xff\xfc\xffOB\0\0\2\0\0\0\0\0"
 
 
-@pytest.fixture(autouse=True)
-def _ticking(node: Node) -> Iterator[None]:
+def let_time_pass(node: Node) -> None:
     """Let time pass with every look at the clock, as it does: what happened first has the earlier moment."""
 
     def clock() -> float:
@@ -111,20 +110,44 @@ def _ticking(node: Node) -> Iterator[None]:
         return node.clock.now
 
     node.put(clock=clock)
-    yield
+
+
+@pytest.fixture(autouse=True)
+def _ticking(node: Node) -> None:
+    let_time_pass(node)
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory, bundle: Bundle) -> tuple[Path, float]:
+    """The folder of a node with a history, and what its clock shows.
+
+    Answers in several versions, marks, failures, conflicts, own results that came back.
+    """
+    folder = tmp_path_factory.mktemp("history")
+    node = Node(folder, bundle)
+    let_time_pass(node)
+    first = mammogram(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dcis_node.analyse.view.decode_pixels", decode)
+        answer(node, first, mammogram(2, "R MLO"))
+        answer(node, mammogram(3, "L CC"), mammogram(4, "L MLO"), drawing(20, first))
+        one_by_one(node, mammogram(1, SeriesDescription="other bytes"), came_back(node, "readable_report"))
+        answer(node, mammogram(30, patient="P2"), mammogram(31, "L CC", patient="P2"), key_object(32))
+        answer(node, mammogram(40, patient="P3", PresentationIntentType="FOR PROCESSING"))
     node.db.close()
+    return folder, node.clock.now
 
 
 @pytest.fixture
-def lived(node: Node) -> Node:
-    """A node with a history: answers in several versions, marks, failures, conflicts, own results that came back."""
-    first, second = mammogram(1), mammogram(2, "R MLO")
-    answer(node, first, second)
-    answer(node, mammogram(3, "L CC"), mammogram(4, "L MLO"), drawing(20, first))
-    one_by_one(node, mammogram(1, SeriesDescription="other bytes"), came_back(node, "readable_report"))
-    answer(node, mammogram(30, patient="P2"), mammogram(31, "L CC", patient="P2"), key_object(32))
-    answer(node, mammogram(40, patient="P3", PresentationIntentType="FOR PROCESSING"))
-    return node
+def lived(history: tuple[Path, float], tmp_path: Path, bundle: Bundle) -> Iterator[Node]:
+    """That node, to be done with as one likes."""
+    folder = tmp_path / "lived"
+    shutil.copytree(history[0], folder)
+    node = Node(folder, bundle)
+    node.clock.now = history[1]
+    let_time_pass(node)
+    yield node
+    node.db.close()
 
 
 def sent(node: Node) -> dict[str, str]:
@@ -175,6 +198,7 @@ def test_all_can_be_taken_as_delivered(lived: Node):
 
 
 def test_the_old_index_is_kept_beside_the_new_one(lived: Node, tmp_path: Path):
+    tmp_path /= "lived"
     old = (tmp_path / "index.sqlite").read_bytes()
     rebuilt = rebuild(lived)
     assert rebuilt.aside == tmp_path / "index.sqlite.old"
@@ -184,6 +208,7 @@ def test_the_old_index_is_kept_beside_the_new_one(lived: Node, tmp_path: Path):
 
 
 def test_a_damaged_index_is_no_hindrance(lived: Node, tmp_path: Path):
+    tmp_path /= "lived"
     before = rows(lived)
     lived.db.close()
     (tmp_path / "index.sqlite").write_bytes(b"no database at all" * 1000)
@@ -334,6 +359,7 @@ def test_what_an_older_program_left_without_record_gets_one(lived: Node):
 
 
 def test_files_that_a_restored_index_does_not_know_come_back(lived: Node, tmp_path: Path):
+    tmp_path /= "lived"
     shutil.copy(tmp_path / "index.sqlite", tmp_path / "backup.sqlite")
     answer(lived, mammogram(50, patient="P5"), mammogram(51, "R MLO", patient="P5"))
     answer(lived, mammogram(52, "L CC", patient="P5"))

@@ -7,11 +7,9 @@ from storage.schema import Exam, Instance
 KEY_OBJECT_CLASS = "1.2.840.10008.5.1.4.1.1.88.59"
 
 
-def receive(
-    db: Database, number: int, *, now: float = 1.0, patient: str = "P1", association: int | None = None, **changes
-) -> int:
-    """Record an eligible image, or what `changes` make of it; gives the number of its row."""
-    values = {
+def received_values(number: int, *, patient: str = "P1", **changes) -> dict[str, object]:
+    """Give the values of an eligible image, or of what `changes` make of it."""
+    return {
         "sop_instance_uid": f"1.2.3.{number}",
         "sop_class_uid": "1.2.840.10008.5.1.4.1.1.1.2",
         "study_instance_uid": f"1.2.{patient[1:]}",
@@ -28,6 +26,13 @@ def receive(
         "facts": {},
         **changes,
     }
+
+
+def receive(
+    db: Database, number: int, *, now: float = 1.0, patient: str = "P1", association: int | None = None, **changes
+) -> int:
+    """Record an eligible image, or what `changes` make of it; gives the number of its row."""
+    values = received_values(number, patient=patient, **changes)
     with db.write() as session:
         return record_instance(session, ReceivedInstance(**values), now=now, association_id=association).instance_id
 
