@@ -18,8 +18,8 @@ from dcis_node.errors import HeaderError
 MOST_HEADER_BYTES = 16 * 1024 * 1024
 # Two reads are the least that an element costs; a file of a million empty items is small and becomes gigabytes.
 MOST_READS = 400_000
-# Sequences in sequences: an SR tree has a dozen. Near the end of Python's stack an object might be read here, and not by
-# the next process, which stands deeper.
+# Sequences in sequences: an SR tree has a dozen. Near the end of Python's stack an object might be read here, and not
+# by the next process, which stands deeper.
 MOST_DEPTH = 64
 # Larger values (thumbnails, vendors' blobs) are passed over, not read.
 DEFER_BYTES = 64 * 1024
