@@ -8,6 +8,7 @@ import logging
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -78,10 +79,10 @@ class NodeAssociation(Association):
         self._begin = begin
         self._on_fault = on_fault
         self._on_end = on_end
-        self._late = f"no whole association request within receive.acse_timeout_seconds = {ae.acse_timeout:g}"
+        self._acse_seconds = settings.acse_timeout_seconds
         self._serving = False
         self._leaving = False
-        self._woken = False
+        self._began = float("inf")  # when it may be asked for
         # pynetdicom finds the associations of a server by the names of their threads.
         self.name = f"AcceptorThread@{number}"
         self.bind(evt.EVT_CONN_CLOSE, lambda _: self._wake())
@@ -100,10 +101,16 @@ class NodeAssociation(Association):
         """True while a request is being received, waits, or is being answered."""
         return self._serving or self._streaming.receiving
 
+    @property
+    def is_silent(self) -> bool:
+        """True while the peer has not asked for an association, and nothing of it waits to be read."""
+        return self.requestor.primitive is None and not self._upper_layer.has_bytes
+
     def run_reactor(self) -> None:
         """Serve until the end; pynetdicom's thread."""
         try:
             if self._begin is None or self._begin(self):
+                self._began = time.monotonic()
                 super().run_reactor()
         finally:
             # The thread that writes may still have an A-ABORT to send; then the connection goes in any case.
@@ -141,8 +148,10 @@ class NodeAssociation(Association):
         pynetdicom's own waits until the thread that reads has ended. If no association was asked for in time, that may
         be in the middle of a request that trickles in: then the connection is shut first.
         """
-        if self.requestor.primitive is None and not self._woken:
-            self._note("ended", self._late)
+        if self.requestor.primitive is None and time.monotonic() - self._began >= self._acse_seconds:
+            self._note(
+                "ended", f"no whole association request within receive.acse_timeout_seconds = {self._acse_seconds:g}"
+            )
             self.drop()
         super().kill()
 
@@ -189,7 +198,6 @@ class NodeAssociation(Association):
 
     def _wake(self) -> None:
         """Wake the thread if it waits for an association request that will not come."""
-        self._woken = True
         if self.requestor.primitive is None:
             self.dul.to_user_queue.put(None)
 
