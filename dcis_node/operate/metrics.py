@@ -12,7 +12,6 @@ from prometheus_client.registry import Collector
 
 from dcis_node import __version__
 from dcis_node.config import Configuration
-from dcis_node.errors import DcisNodeError
 from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
 from dcis_node.operate.status import disk_status, is_alive
@@ -44,7 +43,7 @@ class NodeCollector(Collector):
     Parameters
     ----------
     read
-        Gives them; may raise DcisNodeError or OSError.
+        Gives them; may raise.
     """
 
     def __init__(self, read: Callable[[], tuple[Metric, ...]]) -> None:
@@ -54,8 +53,8 @@ class NodeCollector(Collector):
         """Give the figures of this moment."""
         try:
             found = self._read()
-        except (DcisNodeError, OSError) as error:
-            log.warning("event=metrics_unreadable error=%s", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 -- the edge to whoever fetches: recorded, and said
+            log.error("event=metrics_unreadable error=%s", type(error).__name__)
             found = ()
         yield _gauge("readable", "1 if index and files could be read for this scrape", 1.0 if found else 0.0)
         yield from found
@@ -130,7 +129,7 @@ def _process_figures(seen: tuple[Beat, ...], details: Mapping[str, Any], now: fl
             for name, count in detail.items():
                 job, _, fault = name.rpartition("_")
                 faults.add_metric((job, fault), count)
-        for rule, count in detail.get("refused", {}).items():
+        for rule, count in detail.get("peers_refused", {}).items():
             refusals.add_metric((process, rule), count)
     yield faults
     yield refusals

@@ -62,6 +62,6 @@ def _beating(process: Process, keeper: TlsKeeper | None, trail: Trail) -> None:
         while not process.stop.wait(BEAT_ROUND_SECONDS):
             if keeper is not None:
                 keeper.refresh()
-            process.beat({**told(keeper), "refused": trail.refused()})
+            process.beat({**told(keeper), "peers_refused": trail.refused()})
 
     threading.Thread(target=beats, name="beat", daemon=True).start()

@@ -66,7 +66,8 @@ def filled(db, configuration):
         session.add(Outbox(result_id=result.id, destination="pacs", state="dead", next_try_at=0.0))
         details = {
             "supervisor": {"restarts": {"receive-0": 3}},
-            "receive-0": {"refused": {"called_aet": 7}},
+            "receive-0": {"peers_refused": {"called_aet": 7}},
+            "analyse-0": {"refused": "a bundle"},
             "clock-0": {"completeness_error": 2},
         }
         for process, detail in details.items():
