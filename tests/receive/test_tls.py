@@ -175,7 +175,9 @@ def test_a_peer_that_does_not_know_who_signed_ours_is_told_from_others(secure: R
     refused_with(caplog, "the peer does not know who signed our certificate")
 
 
-@pytest.mark.parametrize("bytes_sent", [request_pdu(), b"\x00" * 64, b"GET / HTTP/1.1\r\n\r\n"])
+@pytest.mark.parametrize(
+    "bytes_sent", [request_pdu(), b"\x00" * 64, b"GET / HTTP/1.1\r\n\r\n"], ids=["DICOM", "zeros", "HTTP"]
+)
 def test_what_is_no_tls_is_refused(secure: Receiver, bytes_sent: bytes, site: Site, caplog) -> None:
     with socket.create_connection(("127.0.0.1", secure.tls_port), timeout=20) as connection:
         connection.sendall(bytes_sent)
