@@ -34,13 +34,9 @@ FORMAT = 1
 _NAME = re.compile(r"\d{8}T\d{6}Z")
 _LEFT = re.compile(r"\d{8}T\d{6}Z\.(part|going)")
 
-# Digests that an index names, by what they are of.
-OWN = (
-    "SELECT sha256 FROM result",
-    "SELECT mask_sha256 FROM view_analysis WHERE mask_sha256 <> ''",
-    "SELECT picture_sha256 FROM view_analysis WHERE picture_sha256 <> ''",
-)
-RECEIVED = ("SELECT sha256 FROM instance", "SELECT sha256 FROM conflict")
+# Table and column of the digests that an index names.
+OWN = (("result", "sha256"), ("view_analysis", "mask_sha256"), ("view_analysis", "picture_sha256"))
+RECEIVED = (("instance", "sha256"), ("conflict", "sha256"))
 
 
 class Scope(StrEnum):
@@ -248,12 +244,14 @@ def store_beside(path: Path) -> Path:
     return path.parent / STORE
 
 
-def digests_in(index: Path, statements: tuple[str, ...] = OWN) -> Iterator[str]:
-    """Go through the digests that an index names which nobody writes."""
+def digests_in(index: Path, columns: tuple[tuple[str, str], ...] = OWN) -> Iterator[str]:
+    """Go through the digests that an index names which nobody writes; an earlier schema may lack a column."""
     with looked_at(index) as connection:
-        for statement in statements:
-            for (sha256,) in connection.execute(statement):
-                yield str(sha256)
+        for table, column in columns:
+            if column in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
+                statement = f"SELECT {column} FROM {table} WHERE {column} <> ''"  # noqa: S608 -- constants of this file
+                for (sha256,) in connection.execute(statement):
+                    yield str(sha256)
 
 
 def _make(order: BackupOrder, part: Path, copied: Copied) -> tuple[Manifest, float]:
@@ -272,9 +270,9 @@ def _make(order: BackupOrder, part: Path, copied: Copied) -> tuple[Manifest, flo
 def _copy_files(order: BackupOrder, index: Path, copied: Copied) -> None:
     target = FileStore(order.folder / STORE)
     target.sweep_incoming()
-    statements = OWN + RECEIVED if order.scope is Scope.ALL else OWN
+    columns = OWN + RECEIVED if order.scope is Scope.ALL else OWN
     reserve = order.reserve_bytes
-    copy_files(order.files, target, digests_in(index, statements), copied, reserve_bytes=reserve)
+    copy_files(order.files, target, digests_in(index, columns), copied, reserve_bytes=reserve)
     # Also those that came after the copy of the index: a restored index takes them up.
     copy_records(order.files, target, copied, reserve_bytes=reserve)
 

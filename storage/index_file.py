@@ -16,6 +16,8 @@ from storage.files import sync_folder
 
 # What SQLite may leave beside an index: a journal, or a write-ahead log with its shared memory.
 BESIDE = ("-journal", "-wal", "-shm")
+# What SQLite calls a file that is damaged, or none of its own.
+DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ def copy_index(source: Path, target: Path) -> float:
 
     Raises
     ------
+    DamagedIndexError
+        The index is so damaged that it cannot be opened.
     StorageError
         The index cannot be read, or the disk is full or failed. Nothing is left.
     """
@@ -168,7 +172,8 @@ def _copy_twice(source: Path, target: Path) -> float:
 
 def _cannot(what: str, error: Exception) -> StorageError:
     if isinstance(error, OSError):
-        reason = error.strerror or type(error).__name__
+        reason = error.strerror or ""
     else:
         reason = getattr(error, "sqlite_errorname", "") or (str(error) if isinstance(error, StorageError) else "")
-    return StorageError(f"the index cannot be {what}: {reason or type(error).__name__}")
+    text = f"the index cannot be {what}: {reason or type(error).__name__}"
+    return DamagedIndexError(text) if any(code in reason for code in DAMAGED) else StorageError(text)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database, open_database, upgrade
+from tests.storage.small_node import SmallNode, copied_node, small_node
 
 
 @pytest.fixture
@@ -17,3 +18,18 @@ def db(url: str) -> Iterator[Database]:
     database = open_database(url)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small node that nobody has open: to be copied."""
+    made = small_node(tmp_path_factory.mktemp("small") / "data")
+    made.db.close()
+    return made.root
+
+
+@pytest.fixture
+def node(template: Path, tmp_path: Path) -> Iterator[SmallNode]:
+    made = copied_node(template, tmp_path / "data")
+    yield made
+    made.db.close()

@@ -125,9 +125,9 @@ def test_counting_what_is_not_done_gives_the_same_as_counting_all(filled: Databa
         counted = overview.queues(session)
         for name, column, table in (("views", "analysis", "instance"), ("exams", "state", "exam")):
             rows = session.execute(text(by_state.format(column, table)))
-            assert counted[name] == dict(rows.tuples().all())
+            assert counted[name] == dict(map(tuple, rows))
         rows = session.execute(text("SELECT state, count(*) FROM outbox WHERE destination = 'pacs' GROUP BY state"))
-        assert counted["outbox"] == {"pacs": dict(rows.tuples().all())}
+        assert counted["outbox"] == {"pacs": dict(map(tuple, rows))}
         assert counted["instances"] >= INSTANCES
 
 
