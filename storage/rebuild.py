@@ -7,6 +7,7 @@ conflicts, how often the same object came, attempts and their answers, signs of 
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 from sqlalchemy import select
@@ -159,7 +160,7 @@ def rebuild_index(
         db.close()
     settle(new)
     facts = check_index(new)
-    aside = put_in_place(new, index, aside=index.with_name(f"{index.name}.{stamp}"))
+    aside = put_in_place(new, index, aside=_free(index.with_name(f"{index.name}.{stamp}")))
     return Rebuilt(tally, facts.rows, aside, assumed)
 
 
@@ -170,13 +171,13 @@ def _fill(
     history = read_history(files, records)
     done = 0
 
-    def count(more: int) -> None:
+    def tell(more: int) -> None:
         nonlocal done
         done += more
         progress(done, len(history.events))
 
     replay = Replay(db, records, describe, merge_same_day=merge_same_day, fresh=True)
-    tally = replay.apply(history.events, progress=count)
+    tally = replay.apply(history.events, progress=tell)
     tally.overtaken += history.overtaken
     tally.damaged_records += history.damaged_records
     if not delivered:
@@ -228,6 +229,12 @@ def _remove(new: Path) -> None:
     """Remove what a rebuild that was killed has left."""
     for path in (new, *beside(new)):
         path.unlink(missing_ok=True)
+
+
+def _free(path: Path) -> Path:
+    """Give a name that nothing has yet."""
+    names = chain([path], (path.with_name(f"{path.name}.{number}") for number in count(2)))
+    return next(name for name in names if not name.exists())
 
 
 def _sync_file(path: Path) -> None:
