@@ -71,6 +71,7 @@ def _running(db: Database, files: FileStore, settings: ReceiveSettings, grace: f
     if keeper:
         keeper.load()
     stop = threading.Event()
+    told: list = []
     thread = threading.Thread(
         target=serve,
         args=(listener,),
@@ -85,11 +86,12 @@ def _running(db: Database, files: FileStore, settings: ReceiveSettings, grace: f
             "merge_same_day": True,
             "stop": stop,
             "grace_seconds": grace,
+            "notify": told.append,
         },
     )
     thread.start()
     try:
-        yield Receiver(_port(listener), db, files, stop, thread, _port(tls_listener))
+        yield Receiver(_port(listener), db, files, stop, thread, _port(tls_listener), told)
     finally:
         stop.set()
         thread.join(30)

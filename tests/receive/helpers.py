@@ -43,6 +43,7 @@ class Receiver:
     stop: threading.Event
     thread: threading.Thread
     tls_port: int = 0
+    told: list = field(default_factory=list)
 
     def instances(self) -> list[Instance]:
         with self.db.read() as session:
