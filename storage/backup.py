@@ -136,7 +136,7 @@ class BackedUp:
             "rows": self.manifest.rows,
             "size_bytes": self.manifest.size_bytes,
             "nobody_could_commit_seconds": self.held_seconds,
-            "files": asdict(self.copied),
+            "files": self.copied.to_json(),
             "removed": list(self.removed),
         }
 

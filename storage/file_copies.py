@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dcis_node.errors import StorageError
 from storage.durable import CHUNK_BYTES
@@ -39,14 +40,22 @@ class Copied:
     missing_count: int = 0
     damaged_count: int = 0
     faults: list[str] = field(default_factory=list)
+    _noted: set[str] = field(default_factory=set, repr=False)
 
     @property
     def ok(self) -> bool:
         """False if a person has to look."""
         return not (self.missing_count or self.damaged_count)
 
+    def to_json(self) -> dict[str, Any]:
+        """Give plain values."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
     def note(self, fault: str, name: str) -> None:
-        """Count a file or record that cannot be copied."""
+        """Count a file or record that cannot be copied, once."""
+        if name in self._noted:
+            return
+        self._noted.add(name)
         if fault == "missing":
             self.missing_count += 1
         else:

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class Restored:
             "schema_of_backup": self.manifest.schema,
             "rows": self.manifest.rows,
             "old_index": "" if self.aside is None else str(self.aside),
-            "files": asdict(self.copied),
+            "files": self.copied.to_json(),
         }
 
 

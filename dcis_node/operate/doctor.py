@@ -24,7 +24,9 @@ from dcis_node.operate.sending import peer_of
 from dcis_node.operate.site import destinations_of
 from dcis_node.results.kinds import SOP_CLASS_UIDS
 from dcis_node.results.profiles import Destination
+from storage.backup import backups, refuse_folder
 from storage.database import check_location, open_database
+from storage.engines import sqlite_file
 from storage.registry import Registry
 from storage.space import shortage, space_of
 
@@ -34,7 +36,18 @@ LOW_DISK_BYTES = 20 * 1024**3
 
 def examine(configuration: Configuration) -> Iterator[Finding]:
     """Try every part of the node that this configuration describes, one finding at a time."""
-    for check in (_folder, _index, _decoders, _bundle, _device, _certificate, _listener, _destinations, _audit):
+    for check in (
+        _folder,
+        _index,
+        _backups,
+        _decoders,
+        _bundle,
+        _device,
+        _certificate,
+        _listener,
+        _destinations,
+        _audit,
+    ):
         yield from _guarded(check, configuration)
 
 
@@ -71,6 +84,25 @@ def _index(configuration: Configuration) -> Iterator[Finding]:
     db = open_database(url)
     db.close()
     yield Finding("index", Verdict.OK, f"opens, schema fits (SQLite {sqlite3.sqlite_version})")
+
+
+def _backups(configuration: Configuration) -> Iterator[Finding]:
+    if sqlite_file(configuration.index_url) is None:
+        yield Finding("backups", Verdict.WARN, "a PostgreSQL index is not backed up by the node: use pg_dump")
+        return
+    folder = configuration.backup_folder
+    refuse_folder(folder, configuration.folder / "store")
+    newest = next(iter(backups(folder)), None)
+    detail = f"{folder}: {f'the newest is {newest.name}' if newest else 'none yet'}"
+    if _device_of(folder) == _device_of(configuration.folder):
+        yield Finding("backups", Verdict.WARN, f"{detail}; ON THE SAME DISK as the data (maintenance.backup_folder)")
+    else:
+        yield Finding("backups", Verdict.OK, detail)
+
+
+def _device_of(folder: Path) -> int:
+    """Name the disk that holds a folder, or will once it is made."""
+    return next(there for there in (folder, *folder.parents) if there.exists()).stat().st_dev
 
 
 def _decoders(configuration: Configuration) -> Iterator[Finding]:
