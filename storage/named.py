@@ -13,7 +13,7 @@ from storage.findings import AnalysisKey
 from storage.records import key_digest
 from storage.schema import Conflict, Instance, Report, Result, ViewAnalysis
 
-PAGE = 5000  # rows that are read at once: some 20 ms in which nobody can commit
+PAGE = 2000  # rows that are read at once: some 10 ms in which nobody can commit
 
 Columns = tuple[InstrumentedAttribute[str], ...]
 
