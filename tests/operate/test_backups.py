@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from sqlalchemy import text
 from typer.testing import CliRunner
 
 from dcis_node.cli import app
@@ -25,8 +24,9 @@ from dcis_node.operate.tables import status_view
 from storage.backup import Scope, backups
 from storage.heartbeat import Beat
 from storage.maintenance import WorkDone, record_work, work_done
+from tests.analyse.objects import encoded, mammogram
 from tests.storage.older import read_rows
-from tests.storage.small_node import SmallNode, small_node
+from tests.storage.small_node import NOW, SmallNode, small_node
 
 CONFIG = "[storage]\nreserve_bytes = 0\n[receive]\nport = 0\n"
 
@@ -203,21 +203,22 @@ def test_check_refuses_backups_inside_the_files(configuration: Configuration) ->
 def test_backup_and_restore_by_the_command_line_take_up_what_is_newer(node: SmallNode, tmp_path: Path) -> None:
     made = json.loads(command(tmp_path, "backup", "--files", "all", "--json").stdout)
     assert (made["ok"], made["rows"]["instance"]) == (True, 3)
-    # After the backup: an image came, and the waiting exam was answered.
-    node.receive(9, patient="P2")
-    with node.db.write() as session:
-        session.execute(text("UPDATE exam SET state = 'reported' WHERE id = 2"))
-    newer = node.answer(2)
-    lost = read_rows(node.index)
+    # After the backup: an image came, and the exam that waited was answered.
+    image = node.files.put(encoded(mammogram(9)), moment=NOW + 500)
+    result = node.answer(2)
+    bytes_before = node.files.read(result)
     node.db.close()
     node.index.write_bytes(b"the disk has eaten it")
     ended = command(tmp_path, "restore", "latest", "--json")
     values = json.loads(ended.stdout)
     found = read_rows(node.index)
-    assert (ended.exit_code, values["ok"]) == (1, False), "what the node did not make itself is set aside"
-    assert values["seconds"] > 0
-    assert {row["sha256"] for row in found["result"]} == {row["sha256"] for row in lost["result"]}
-    assert newer in {row["sha256"] for row in found["result"]}
+    assert (ended.exit_code, values["ok"]) == (0, True)
+    assert values["seconds"] >= values["in_place_seconds"] > 0
+    assert {row["received_at"] for row in found["instance"] if row["sha256"] == image} == {NOW + 500}
+    assert len(found["instance"]) == 4
+    assert result in {row["sha256"] for row in found["result"]}
+    assert [row["state"] for row in found["outbox"]] == ["due", "due"], "what nobody saw delivered is sent again"
+    assert node.files.read(result) == bytes_before
 
 
 def test_a_restore_meets_no_running_node(node: SmallNode, configuration: Configuration, tmp_path: Path) -> None:
