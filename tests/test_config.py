@@ -101,6 +101,9 @@ def test_a_file_that_is_no_toml_is_named_with_the_place(config):
         ("[receive]\nplain = false", ["receive.plain = false needs receive.tls.certificate"]),
         ("[[receive.peers]]\naet = 'P'\ncertificates = ['pacs']", ["receive.peers.0.certificates.0 = 'pacs'"]),
         (f"[[receive.peers]]\naet = 'P'\ncertificates = ['{'AB' * 32}']", ["receive.peers.0.certificates.0"]),
+        ("[audit]\nrepository = 'udp://h:514'", ["audit.repository = 'udp://h:514'"]),
+        ("[audit]\nrepository = 'tcp://h:70000'", ["audit", "a TCP port is 1 to 65535"]),
+        ("[audit]\nrepository = 'tls://h:6514'", ["audit", "needs audit.ca"]),
         ("base = '/'", ["base", "unknown key"]),
     ],
 )

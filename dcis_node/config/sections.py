@@ -8,6 +8,7 @@ from dcis_node.config.base import AETitle, Name, Port, Settings, Sha256, TimeOfD
 
 # The value of analyse.bundle that takes the active bundle of a registry.
 REGISTRY = "registry"
+LAST_PORT = 65535
 
 
 class NodeSettings(Settings):
@@ -96,6 +97,9 @@ class AuditSettings(Settings):
 
     @model_validator(mode="after")
     def _what_goes_together(self) -> "AuditSettings":
+        if self.repository and not 0 < int(self.repository.rpartition(":")[2]) <= LAST_PORT:
+            msg = f"audit.repository: a TCP port is 1 to {LAST_PORT}"
+            raise ValueError(msg)
         if self.repository.startswith("tls://") and not self.ca:
             msg = "audit.repository by tls needs audit.ca, which says whose certificate counts"
             raise ValueError(msg)
