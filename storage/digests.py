@@ -1,7 +1,5 @@
 """A large set of digests in little memory: 16 MB a million."""
 
-from collections.abc import Iterator
-
 # Of the 32 bytes of a SHA-256: two of a billion files agree in these with a probability of 1e-21.
 KEY_BYTES = 16
 
@@ -23,11 +21,6 @@ class Digests:
 
     def __len__(self) -> int:
         return sum(map(len, self._heaps)) // KEY_BYTES
-
-    def keys(self) -> Iterator[bytes]:
-        """Go through all keys."""
-        for number in range(256):
-            yield from self.of(number)
 
     @staticmethod
     def key(sha256: str) -> bytes:

@@ -17,8 +17,9 @@ from storage.files import TRASH_SUFFIX, FileStore
 from storage.findings import AnalysisKey, StoredAnalysis
 from storage.index import ReceivedInstance
 from storage.named import read_named
+from storage.rebuild import rebuild_index
 from storage.records import RecordedAnalysis, RecordedImage, RecordedReport, Records
-from storage.replay import Looked, Stray
+from storage.replay import Event, Looked, Replay, Stray
 from storage.reports import NewResult
 from storage.schema import Conflict, Exam, Instance, Outbox, Report, Result, ViewAnalysis
 from storage.sweep import MOST_NAMED, Broom, Swept, compare, sweep
@@ -439,3 +440,64 @@ def test_files_are_for_this_user_only(files: FileStore):
     made = records.keep_report(report(files, ["a" * 64]))
     assert records.path(made.name).stat().st_mode & 0o777 == 0o600
     assert records.root.stat().st_mode & 0o777 == 0o700
+
+
+class TestReplay:
+    def test_what_is_known_is_not_written_twice(self, db: Database, files: FileStore):
+        sha256 = files.put(image(1), moment=time.time() - 100)
+        records = Records(files)
+        made = records.keep_analysis(analysis(files, sha256))
+        answer = records.keep_report(report(files, [sha256]))
+        events = [Event(1.0, 0, sha256), Event(2.0, 1, made.name), Event(3.0, 2, answer.name)]
+        assert Replay(db, records, describe).apply(events).known == 0
+        assert Replay(db, records, describe).apply(events).known == 3
+
+    def test_what_has_no_image_has_no_place(self, db: Database, files: FileStore):
+        records = Records(files)
+        made, answer = records.keep_analysis(analysis(files, "a" * 64)), records.keep_report(report(files, ["a" * 64]))
+        events = [Event(2.0, 1, made.name), Event(3.0, 2, answer.name)]
+        assert Replay(db, records, describe).apply(events).unplaced == 2
+
+    def test_a_record_that_is_damaged_is_told(self, db: Database, files: FileStore):
+        name = "0" * 64 + ".report"
+        assert Replay(db, Records(files), describe).apply([Event(1.0, 2, name)]).damaged_records == [name]
+
+
+class TestRebuild:
+    def test_damaged_records_are_told_and_left_out(self, url: str, files: FileStore):
+        records = Records(files)
+        made = records.keep_analysis(analysis(files, files.put(image(1))))
+        records.path(made.name).write_bytes(b"rot")
+        rebuilt = rebuild_index(url, files, describe, stamp="old")
+        assert (rebuilt.ok, rebuilt.tally.damaged_records, rebuilt.aside) == (False, [made.name], None)
+        assert (rebuilt.tally.instances, len(rebuilt.tally.own)) == (1, 2)
+
+    def test_only_a_file_is_made_again(self, files: FileStore):
+        with pytest.raises(StorageError, match="SQLite"):
+            rebuild_index("postgresql://localhost/x", files, describe, stamp="old")
+
+
+def test_verifying_stops_when_it_is_told_to(db: Database, files: FileStore):
+    files.put(image(1))
+    files.put(image(2))
+    folders = iter([*[False] * 3, *[True] * 1000])
+    done = swept(db, files, verify=True, should_stop=lambda: next(folders))
+    assert done.stopped
+
+
+def test_a_file_that_cannot_be_read_is_damaged_and_one_that_vanishes_is_not(
+    db: Database, files: FileStore, monkeypatch
+):
+    sha256 = files.put(image(1))
+    for error, damaged in ((OSError(5, "Input/output error"), [sha256]), (FileNotFoundError(), [])):
+        monkeypatch.setattr("storage.sweep.file_sha256", _failing(error))
+        assert swept(db, files, later=0.0, verify=True).damaged == damaged
+    monkeypatch.setattr(FileStore, "named_at", _failing(FileNotFoundError()))
+    assert swept(db, files).to_json() == {**Swept().to_json(), "files": 1}
+
+
+def _failing(error: OSError):
+    def fail(*_):
+        raise error
+
+    return fail
