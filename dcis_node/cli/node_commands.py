@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dcis_node.cli.common import DONE, NOT_DONE, ConfigOption, JsonOption, console, open_index, print_json
+from dcis_node.cli.common import DONE, NOT_DONE, ConfigOption, JsonOption, console, open_index, print_json, uncollected
 from dcis_node.config import load_configuration
 
 ROLES = ("receive", "analyse", "deliver", "clock")
@@ -87,16 +87,17 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
     certificate has expired or a new one cannot be used, the model that should judge was refused, the work of the night
     failed or is overdue, or an exam got no answer or one without its analysis (`retry` decides it again).
     """
-    from dcis_node.operate.status import node_status
+    with uncollected():
+        from dcis_node.operate.status import node_status
 
-    with open_index(config) as (configuration, db):
-        values = node_status(configuration, db)
-    if as_json:
-        print_json(values)
-    else:
-        from dcis_node.operate.tables import status_view
+        with open_index(config) as (configuration, db):
+            values = node_status(configuration, db)
+        if as_json:
+            print_json(values)
+        else:
+            from dcis_node.operate.tables import status_view
 
-        console().print(status_view(values))
+            console().print(status_view(values))
     silent = any(process["state"] != "alive" for process in values["processes"])
     dead = any(counts.get("dead", 0) for counts in values["queues"]["outbox"].values())
     refused = values["bundle"]["refused"] or values["disk"]["refusing"] or values["tls"]["fault"]
