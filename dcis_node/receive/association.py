@@ -15,6 +15,8 @@ from typing import Any
 from pynetdicom import AE, evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.service_class import StorageServiceClass, VerificationServiceClass
 
 from dcis_node.config import ReceiveSettings
 from dcis_node.receive.dimse import NewSink, StreamingDimse
@@ -76,6 +78,7 @@ class NodeAssociation(Association):
         self.place: int | None = None
         # What the peer's certificate states (`handshake.identity_of`); None without TLS.
         self.certificate: tuple[str, ...] | None = None
+        self._connected = time.monotonic()
         self._begin = begin
         self._on_fault = on_fault
         self._on_end = on_end
@@ -102,9 +105,9 @@ class NodeAssociation(Association):
         return self._serving or self._streaming.receiving
 
     @property
-    def is_silent(self) -> bool:
-        """True while the peer has not asked for an association, and nothing of it waits to be read."""
-        return self.requestor.primitive is None and not self._upper_layer.has_bytes
+    def silent_seconds(self) -> float:
+        """For how long the peer is connected and has not asked for an association; 0.0 once it has."""
+        return time.monotonic() - self._connected if self.requestor.primitive is None else 0.0
 
     def run_reactor(self) -> None:
         """Serve until the end; pynetdicom's thread."""
@@ -207,14 +210,42 @@ class NodeAssociation(Association):
     def _serve_request(self, msg: Any, context_id: int) -> None:  # noqa: ANN401 -- pynetdicom ships no types
         self._serving = True
         try:
-            super()._serve_request(msg, context_id)
+            fault = self._answer(msg, context_id)
+        except Exception as error:  # noqa: BLE001 -- the edge of a request: recorded, and the association is aborted
+            fault = "a request could not be answered"
+            log.error(
+                "event=association_failed association=%d error=%s at=%s",
+                self.number,
+                type(error).__name__,
+                where(error),
+            )
         finally:
             sink = getattr(msg, "sink", None)
             if sink is not None:
                 sink.discard()
             self._serving = False
-        if self._leaving:
+        if fault:
+            log.warning("event=association_aborted association=%d text=%r", self.number, fault)
+            self._on_fault(self, fault)
+        if fault or self._leaving:
             self.abort()
+
+    def _answer(self, msg: Any, context_id: int) -> str:  # noqa: ANN401 -- pynetdicom ships no types
+        """Answer a request; tell what is wrong with it if it cannot be answered.
+
+        pynetdicom chooses the service by the SOP class that the request names. It aborts without a word in the log if
+        it knows none, and passes over a request that lacks a value: its peer would wait.
+        """
+        if not msg.is_valid_request:
+            return "a request lacks what it must have"
+        context = self._accepted_cx.get(context_id)
+        if context is None:
+            return "a presentation context was used that is not accepted"
+        service = StorageServiceClass if isinstance(msg, C_STORE) else VerificationServiceClass
+        self._is_paused = True
+        service(self).SCP(msg, context)
+        self._is_paused = False
+        return ""
 
     def _bind_defaults(self) -> None:
         """Bind the default answers only: pynetdicom's log handlers cost time, and write UIDs."""

@@ -136,3 +136,49 @@ def test_what_comes_after_an_abort_is_not_read_as_pdus(receiver: Receiver, caplo
             answers(connection)
     assert time.monotonic() - began < 2.0
     assert caplog.text.count("Unable to decode") < 5
+
+
+def test_an_object_of_a_class_that_nobody_knows_is_refused_with_its_reason(receiver: Receiver, caplog) -> None:
+    command = pdus.command(pdus.store_elements(b"2.25.1", b"2.25.2"))
+    value = pdus.pdv(1, pdus.COMMAND | pdus.LAST, command) + pdus.pdv(1, pdus.LAST, bytes(100))
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=20) as connection:
+        connection.sendall(pdus.association() + pdus.pdu(pdus.P_DATA, value))
+        assert read_pdu(connection)[0] == pdus.ACCEPT
+        kind, response = read_pdu(connection)
+        assert kind == pdus.P_DATA
+        assert pdus.element(0, 0x0900, b"\x22\x01") in response
+        connection.sendall(pdus.pdu(pdus.RELEASE_RQ, bytes(4)))
+        assert read_pdu(connection)[0] == pdus.RELEASE_RP
+    assert "this SOP class is not accepted" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("elements", "context", "text"),
+    [
+        (pdus.echo_elements()[1:], 3, "a request lacks what it must have"),
+        (pdus.echo_elements(), 5, "a presentation context was used that is not accepted"),
+    ],
+)
+def test_a_request_that_cannot_be_answered_is_aborted_with_its_reason(
+    receiver: Receiver, caplog, elements: list, context: int, text: str
+) -> None:
+    value = pdus.pdv(context, pdus.COMMAND | pdus.LAST, pdus.command(elements))
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=20) as connection:
+        connection.sendall(pdus.association() + pdus.pdu(pdus.P_DATA, value))
+        assert answers(connection) == [pdus.ACCEPT, pdus.ABORT]
+    assert text in caplog.text
+
+
+def test_a_fault_of_ours_while_answering_ends_the_association_and_is_in_the_log(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    def dies(*_: object) -> None:
+        raise RuntimeError("CANARY")
+
+    monkeypatch.setattr("dcis_node.receive.association.VerificationServiceClass.SCP", dies)
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=20) as connection:
+        value = pdus.pdv(3, pdus.COMMAND | pdus.LAST, pdus.command(pdus.echo_elements()))
+        connection.sendall(pdus.association() + pdus.pdu(pdus.P_DATA, value))
+        assert answers(connection) == [pdus.ACCEPT, pdus.ABORT]
+    assert "association_failed association=1 error=RuntimeError at=dies" in caplog.text
+    assert "CANARY" not in caplog.text
