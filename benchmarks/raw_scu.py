@@ -30,6 +30,7 @@ COMMAND, LAST = 1, 2  # PS3.8 E.2
 STATUS = (0x0000, 0x0900)
 BLOCK_BYTES = 8 * 1024 * 1024
 UID_LENGTH = 40  # every object of a kind has the same length, so that its UID can be put in place
+PLACEHOLDER = "9" * UID_LENGTH
 
 
 class Refused(Exception):  # noqa: N818 -- an answer
@@ -67,7 +68,7 @@ class Template:
         return b"".join((self.header_of(uid), *[self.block] * whole, self.block[:rest]))
 
     def header_of(self, uid: str) -> bytes:
-        return self.header.replace(b"0" * UID_LENGTH, uid.encode())
+        return self.header.replace(PLACEHOLDER.encode(), uid.encode())
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def sendable(part: Template, max_pdu: int) -> Sendable:
 def template(pixel_bytes: int, *, frames: int = 1) -> Template:
     """Make an image of so many bytes of pixels (even)."""
     ds = Dataset()
-    ds.SOPClassUID, ds.SOPInstanceUID = MAMMOGRAM, "0" * UID_LENGTH
+    ds.SOPClassUID, ds.SOPInstanceUID = MAMMOGRAM, PLACEHOLDER
     ds.StudyInstanceUID, ds.SeriesInstanceUID = "2.25.1", "2.25.1.1"
     ds.StudyDate = ds.AcquisitionDate = "20260101"
     ds.StudyTime = ds.AcquisitionTime = "080000"

@@ -100,7 +100,7 @@ def started(kind: str, folder: Path, *, config: str = "") -> Iterator[Scp]:
 def _node(folder: Path, config: str) -> Iterator[Scp]:
     """Start the receivers as `dcis-node run` does, without the processes that analyse and send."""
     file = folder / "config.toml"
-    file.write_text(f'[node]\nlog_level = "WARNING"\n[receive]\nport = 0\n{config}', encoding="utf-8")
+    file.write_text(f'[node]\nlog_level = "ERROR"\n[receive]\nport = 0\n{config}', encoding="utf-8")
     configuration = load_configuration(file)
     with contextlib.closing(bind_listener(configuration.receive)) as listener:
         prepare(configuration)

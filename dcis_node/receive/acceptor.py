@@ -18,7 +18,7 @@ from dcis_node.config import ReceiveSettings
 from dcis_node.mammogram.storage_classes import ACCEPTED_SOP_CLASSES, ACCEPTED_TRANSFER_SYNTAXES, UNCOMPRESSED
 from dcis_node.receive.admission import NOT_JUDGED, Refusal, judge_association, judge_limits, may_connect
 from dcis_node.receive.association import NodeAssociation
-from dcis_node.receive.connections import MOST_PENDING, Connections
+from dcis_node.receive.connections import MOST_UNANSWERED, Connections
 from dcis_node.receive.events import Notify, PeerRefused, nobody
 from dcis_node.receive.handshake import HandshakeFault, TlsConnection, identity_of, shake_hands
 from dcis_node.receive.places import Places
@@ -50,7 +50,7 @@ def application_entity(settings: ReceiveSettings, aet: str) -> AE:
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     entity.maximum_pdu_size = settings.max_pdu_bytes
-    entity.maximum_associations = settings.max_associations + MOST_PENDING + 1
+    entity.maximum_associations = settings.max_associations + MOST_UNANSWERED + 1
     entity.acse_timeout = settings.acse_timeout_seconds
     entity.dimse_timeout = settings.dimse_timeout_seconds
     entity.network_timeout = settings.network_timeout_seconds

@@ -13,6 +13,10 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 # Connections of one process that have not asked for an association yet; a newcomer displaces one (`to_displace`).
 MOST_PENDING = 64
+# A peer is silent if it has not asked within this time. Those that have only just come, or wait for their answer, are
+# not cut off: each sender of a burst gets its answer, up to so many.
+SILENT_SECONDS = 1.0
+MOST_UNANSWERED = 256
 
 
 class Connections:
@@ -49,7 +53,11 @@ class Connections:
             pending = [association for association, admitted in self._open.items() if not admitted]
         if len(pending) < MOST_PENDING:
             return None
-        out = pending[to_displace([association.address for association in pending])]
+        silent = [association for association in pending if association.silent_seconds > SILENT_SECONDS]
+        if not silent and len(pending) < MOST_UNANSWERED:
+            return None
+        candidates = silent or pending
+        out = candidates[to_displace([association.address for association in candidates])]
         log.warning(
             "event=connection_displaced association=%d address=%s text='silent, and no place left'",
             out.number,

@@ -145,12 +145,26 @@ def test_a_bare_connect_frees_its_threads_at_once_and_is_no_fault(start, caplog)
 
 def test_silent_connections_do_not_keep_a_peer_out(start, monkeypatch, caplog) -> None:
     monkeypatch.setattr(connections_module, "MOST_PENDING", 3)
+    monkeypatch.setattr(connections_module, "SILENT_SECONDS", 0.0)
     receiver = start(acse_timeout_seconds=600.0, max_associations=1)
     silent = [socket.create_connection(("127.0.0.1", receiver.port), timeout=20) for _ in range(5)]
     wait_until(lambda: echo(receiver.port), "a peer that speaks gets in")
     assert ended(silent[0]) == 0
     assert "event=connection_displaced" in caplog.text
     for connection in silent:
+        connection.close()
+
+
+def test_who_has_asked_is_answered_and_not_displaced(start, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(connections_module, "MOST_PENDING", 3)
+    receiver = start(acse_timeout_seconds=600.0, max_associations=1)
+    asking = [socket.create_connection(("127.0.0.1", receiver.port), timeout=20) for _ in range(12)]
+    for connection in asking:
+        connection.sendall(request_pdu())
+    answers = sorted(read_pdu(connection)[0] for connection in asking)
+    assert answers == [0x02, *[0x03] * 11]
+    assert "event=connection_displaced" not in caplog.text
+    for connection in asking:
         connection.close()
 
 
