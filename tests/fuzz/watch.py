@@ -1,5 +1,6 @@
 """The judge: what processes have used, what a log holds against them, and what lies where nothing should."""
 
+import hashlib
 import os
 import re
 import threading
@@ -23,6 +24,9 @@ FAULTS = frozenset(
     }
 )
 INTERNAL = re.compile(r"internal error|status=0xA700")
+OWNER_ONLY = 0o600
+# What else a receiver writes: the audit trail, named by itself.
+OWN_FILES = re.compile(r"data/audit(/\d+-receive-\d+\.audit)?")
 # A file of the store is named by its digest; nothing else may lie in it, but what is being received.
 STORED = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}|incoming/[0-9a-f]{32}\.part")
 
@@ -116,7 +120,20 @@ def strays(folder: Path, before: frozenset[str], *, store: Path) -> list[str]:
     """
     kept = store.relative_to(folder).as_posix() + "/"
     new = tree(folder) - before
-    return sorted(path for path in new if not (path.startswith(kept) and STORED.fullmatch(path.removeprefix(kept))))
+    return sorted(path for path in new if not (_is_kept(path, kept) or OWN_FILES.fullmatch(path)))
+
+
+def _is_kept(path: str, kept: str) -> bool:
+    return path.startswith(kept) and bool(STORED.fullmatch(path.removeprefix(kept)))
+
+
+def damaged(store: Path) -> list[str]:
+    """List the files of a store whose bytes have another digest than their name says, or that others may read."""
+    return [
+        path.name
+        for path in store.glob("[0-9a-f][0-9a-f]/*")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != path.name or path.stat().st_mode & 0o777 != OWNER_ONLY
+    ]
 
 
 def named(token: str, *folders: Path) -> list[str]:
