@@ -1,5 +1,6 @@
 """The receiver process: one of several that accept on the same listening sockets."""
 
+import gc
 import threading
 
 from dcis_node.config import Configuration
@@ -37,6 +38,10 @@ def run_receive(
         running_process(configuration, name, lifeline=lifeline) as process,
         audit_trail(configuration, name, is_node=lifeline is None) as trail,
     ):
+        # pynetdicom collects garbage in every sixtieth round of its accepting loop. What was imported is none; to look
+        # through it each time would stop all associations for a tenth of a second.
+        gc.collect()
+        gc.freeze()
         _beating(process, keeper, trail)
         serve(
             listeners.plain,
