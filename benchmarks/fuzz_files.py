@@ -54,6 +54,8 @@ from tests.whole.nodes import running_node
 
 MEMORY_BYTES = 512 * 1024 * 1024
 ANSWER_SECONDS = 600.0
+# Of the analysis: what could not be analysed is answered with the reason, which these lines tell too.
+NOT_FAULTS = re.compile("event=(view_failed|exam_failed|exam_answered_without_analysis)")
 NUMBERS = re.compile(r"\d+")
 
 
@@ -178,12 +180,14 @@ def analyse(folder: Path, numbers: list[int], *, seed: int) -> dict:
             views = Counter(f"{i.analysis}: {i.reason}" for i in session.scalars(select(Instance)))
             exams = Counter(session.scalars(select(Exam.state)))
         restarted = node.log().count("event=child_died")
-        log = [line for line in faults(node.log()) if not re.search("event=view_failed", line)]
+        log = [line for line in faults(node.log()) if not re.search(NOT_FAULTS, line)]
+        without = [line for line in node.log().splitlines() if "event=exam_answered_without_analysis" in line]
     return {
         "sent": Counter(one.status for one in sent),
         "views": dict(views.most_common()),
         "exams": dict(exams),
         "seconds": round(time.monotonic() - began, 1),
+        "answered_without_analysis": without,
         "died": restarted,
         "log_faults": log[:50],
     }

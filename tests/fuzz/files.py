@@ -139,8 +139,10 @@ def _good(seed: Seed, number: int) -> BadFile:
 
 
 def _distinct(file: BadFile, seed: int) -> BadFile:
-    """Give it a SOP Instance UID of its own: files that are the same object would say less."""
+    """Give it a SOP Instance UID, a study and a patient of its own: files of one object or exam would say less."""
     uid = f"2.25.{seed}.{file.number}".encode()
+    file = _put(file, (0x0020, 0x000D), b"UI", uid + b".1")
+    file = _put(file, (0x0010, 0x0020), b"LO", b"FUZZ-%d" % file.number)
     return replace(_put(file, (0x0008, 0x0018), b"UI", uid), instance=uid)
 
 
