@@ -3,7 +3,8 @@
 Two real receiver processes (`dcis-node run receive`) share one listening socket, as under the supervisor. There come
 `--associations` (20,000), several at once, a fixed mix by number: echoes, stores of small images (each its own object,
 with its file, its row and its fsyncs), stores cut off in the middle by an abort, a closed or a reset connection, and
-bare connects as a load balancer's health check makes them. Each echo and store has to be answered as it should be. Held to:
+bare connects as a load balancer's health check makes them. Each echo and store has to be answered as it should be.
+Held to:
 
 - the memory of each process grows by at most 1 MiB per 1,000 associations: the slope of a straight line through its
   resident memory, noted every 250 associations after the first fifth;

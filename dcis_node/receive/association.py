@@ -71,7 +71,12 @@ class NodeAssociation(Association):
         self.dimse = self._streaming
         # In place of those that pynetdicom's constructor has made; the timers are set through the association.
         self._reactor_checkpoint = Turnstile(self._has_work)
-        self._upper_layer = UpperLayer(self, take_data=self._streaming.receive_data, tell=self._reactor_checkpoint.set)
+        self._upper_layer = UpperLayer(
+            self,
+            take_data=self._streaming.receive_data,
+            tell=self._reactor_checkpoint.set,
+            on_fault=lambda text: self._note("aborted", text),
+        )
         self.dul = self._upper_layer
         self.acse_timeout, self.network_timeout = self.acse_timeout, self.network_timeout
         self.sender: Sender | None = None
@@ -225,8 +230,7 @@ class NodeAssociation(Association):
                 sink.discard()
             self._serving = False
         if fault:
-            log.warning("event=association_aborted association=%d text=%r", self.number, fault)
-            self._on_fault(self, fault)
+            self._note("aborted", fault)
         if fault or self._leaving:
             self.abort()
 

@@ -104,6 +104,11 @@ class StreamingDimse(DIMSEServiceProvider):
         """True while a message has begun and not ended, or waits for its handler."""
         return bool(self._command) or self._message is not None or not self.msg_queue.empty()
 
+    @property
+    def maximum_pdu_size(self) -> int:
+        """The longest PDU that the peer takes, bytes; 0 if it states none, as for no limit (PS3.8 D.1)."""
+        return self.assoc.requestor.maximum_length or 0
+
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the fragments of one P-DATA; called by pynetdicom's state machine, and must not raise."""
         self._take_all(lambda: primitive.presentation_data_value_list)

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.fsm import TRANSITION_TABLE
 
 from dcis_node.receive.transport import DeadlineSocket
 
@@ -26,6 +27,10 @@ IDLE_SECONDS = 0.25
 UNDECIDED, ESTABLISHED, CLOSING = "Sta3", "Sta6", "Sta13"
 # The connection is closed, or waits for the peer to close it: nothing is sent any more.
 SILENT = ("Sta1", CLOSING)
+# PS3.8 9.2.2 and Tables 9-6 to 9-9: the event of an invalid PDU, and the actions that answer an event by an A-ABORT.
+INVALID, ABORTING = "Evt19", ("AA-1", "AA-8")
+# PS3.8 9.3.5.1: a presentation data value item has six bytes before its first one.
+SHORTEST_PDU = 7
 
 
 class UpperLayer(DULServiceProvider):
@@ -37,12 +42,20 @@ class UpperLayer(DULServiceProvider):
         Given the value of each P-DATA-TF PDU of the established association; must not raise.
     tell
         Called when something may be there for the association's own thread.
+    on_fault
+        Told why, if a PDU is answered by an A-ABORT.
     """
 
     def __init__(
-        self, assoc: Association, *, take_data: Callable[[memoryview], None], tell: Callable[[], None]
+        self,
+        assoc: Association,
+        *,
+        take_data: Callable[[memoryview], None],
+        tell: Callable[[], None],
+        on_fault: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(assoc)
+        self._on_fault = on_fault
         self._take_data = take_data
         self._tell = tell
         self._bell = Bell()
@@ -123,6 +136,15 @@ class UpperLayer(DULServiceProvider):
         if self.state_machine.current_state == ESTABLISHED and self._read_data():
             return
         super()._read_pdu_data()
+        self._tell_fault()
+
+    def _tell_fault(self) -> None:
+        """Tell why, if what was read last is answered by an abort."""
+        event = self.event_queue.queue[-1] if not self.event_queue.empty() else ""
+        if TRANSITION_TABLE.get((event, self.state_machine.current_state)) not in ABORTING:
+            return
+        unreadable = "a PDU cannot be read, or is of no known type"
+        self._on_fault(unreadable if event == INVALID else "a PDU came that has no place here")
 
     def _decode_pdu(self, bytestream: bytearray) -> Any:  # noqa: ANN401 -- pynetdicom ships no types
         """Decode a PDU; raises if it holds a value that none may have, which is then answered as an invalid PDU.
@@ -135,6 +157,9 @@ class UpperLayer(DULServiceProvider):
             if context.abstract_syntax is None:
                 msg = "a presentation context without an abstract syntax"
                 raise ValueError(msg)
+        if 0 < (getattr(primitive, "maximum_length_received", None) or 0) < SHORTEST_PDU:
+            msg = "no presentation data value fits into the maximum length"
+            raise ValueError(msg)
         return pdu, event
 
     def _read_data(self) -> bool:

@@ -19,6 +19,8 @@ EVEN_CONTEXT = pdus.association(contexts=[pdus.Context(2, pdus.MAMMOGRAM, (pdus.
 UNKNOWN_ABORT = pdus.pdu(pdus.ABORT, bytes((0, 0, 3, 99)))
 UNKNOWN_PROVIDER_REASON = pdus.pdu(pdus.ABORT, bytes((0, 0, 2, 99)))
 NO_ABSTRACT_SYNTAX = pdus.association().replace(b"\x30\x00\x00\x1b", b"\x40\x00\x00\x1b")
+NO_ROOM = pdus.association(max_pdu=6)
+NO_MAXIMUM_LENGTH = pdus.association().replace(b"\x51\x00\x00\x04", b"\x59\x00\x00\x04")
 UNKNOWN_IDENTITY = pdus.association(more_user_items=pdus.item(0x58, bytes((9, 1, 0, 1)) + b"x\0\0"))
 
 
@@ -31,8 +33,8 @@ def answers(connection: socket.socket) -> list[int]:
 
 @pytest.mark.parametrize(
     "request_pdu",
-    [EVEN_CONTEXT, UNKNOWN_IDENTITY, NO_ABSTRACT_SYNTAX],
-    ids=["even context", "unknown identity", "no abstract syntax"],
+    [EVEN_CONTEXT, UNKNOWN_IDENTITY, NO_ABSTRACT_SYNTAX, NO_ROOM],
+    ids=["even context", "unknown identity", "no abstract syntax", "no room for a value"],
 )
 def test_a_request_with_an_impossible_value_is_aborted_at_once_and_not_left_waiting(
     receiver: Receiver, connected: socket.socket, caplog, request_pdu: bytes
@@ -42,6 +44,25 @@ def test_a_request_with_an_impossible_value_is_aborted_at_once_and_not_left_wait
     assert answers(connected) == [pdus.ABORT]
     assert time.monotonic() - began < 2.0
     assert "association_failed" not in caplog.text
+    assert "a PDU cannot be read, or is of no known type" in caplog.text
+
+
+@pytest.mark.parametrize("request_pdu", [NO_MAXIMUM_LENGTH, pdus.association(max_pdu=7)], ids=["none", "one byte"])
+def test_a_peer_that_states_no_maximum_length_or_a_tiny_one_is_answered(
+    receiver: Receiver, connected: socket.socket, caplog, request_pdu: bytes
+) -> None:
+    value = pdus.pdv(3, pdus.COMMAND | pdus.LAST, pdus.command(pdus.echo_elements()))
+    connected.sendall(request_pdu + pdus.pdu(pdus.P_DATA, value))
+    assert [read_pdu(connected)[0] for _ in range(2)] == [pdus.ACCEPT, pdus.P_DATA]
+    assert "association_failed" not in caplog.text
+
+
+def test_a_pdu_that_has_no_place_is_aborted_with_its_reason(
+    receiver: Receiver, connected: socket.socket, caplog
+) -> None:
+    connected.sendall(pdus.association() + pdus.association())
+    assert answers(connected) == [pdus.ACCEPT, pdus.ABORT]
+    assert "a PDU came that has no place here" in caplog.text
 
 
 @pytest.mark.parametrize("abort", [UNKNOWN_ABORT, UNKNOWN_PROVIDER_REASON], ids=["source", "reason"])
