@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dcis_node.errors import ResultError
 from dcis_node.results import exam_results
 from dcis_node.results.exam_results import build_results
+from dcis_node.results.kinds import ResultKind
 from tests.results.builders import BASIC, NOTHING, answer, four_view_results, four_views, image, results_of
 
 
@@ -61,3 +62,15 @@ def test_nothing_leaves_without_its_check(monkeypatch):
     monkeypatch.setattr(exam_results, "build_segmentation", shifted)
     with pytest.raises(ResultError, match="another mask"):
         build_results(answer(), BASIC)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # they are; the exam has to be answered all the same
+def test_an_exam_whose_uids_have_leading_zeros_gets_its_results():
+    images = [
+        image("R", "CC", number=1, study="1.2.03"),
+        image("L", "CC", number=2, box=None, study="1.2.03"),
+        image("R", "MLO", number=3, box=(60, 40, 90, 52), study="1.2.03"),
+        image("L", "MLO", number=4, box=None, study="1.2.03"),
+    ]
+    results = build_results(answer(images), frozenset(ResultKind))
+    assert {result.study_instance_uid for result in results} == {"1.2.03"}
