@@ -311,6 +311,13 @@ def compare(receivers: Receivers, acknowledged: dict[str, str]) -> dict[str, int
     }
 
 
+def nothing_opens(acknowledged: dict[str, str]) -> dict[str, int]:
+    """Give the figures of `compare` for an index that is damaged so that nothing can be asked: all of it is lost."""
+    lost = len(acknowledged)
+    none = dict.fromkeys(("file_missing_or_damaged", "other_data_set", "stray_parts", "parts_swept", "in_index"), 0)
+    return {"acknowledged": lost, "not_in_index": lost, "index_faults": 1, **none}
+
+
 def lost_in(comparison: dict[str, int]) -> int:
     """Count what was acknowledged and is not there whole."""
     return sum(comparison[name] for name in ("not_in_index", "file_missing_or_damaged", "other_data_set"))
