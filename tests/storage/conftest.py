@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database, open_database, upgrade
+from storage.files import FileStore
 from tests.storage.small_node import SmallNode, copied_node, small_node
 
 
@@ -18,6 +19,11 @@ def db(url: str) -> Iterator[Database]:
     database = open_database(url)
     yield database
     database.close()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> FileStore:
+    return FileStore(tmp_path / "store")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """Index and files held against each other, on files and rows that stand for what a crash leaves."""
 
-import os
-import shutil
 import time
 from pathlib import Path
 
@@ -10,80 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from dcis_node.errors import StorageError
 from storage.database import Database
 from storage.digests import KEY_BYTES, Digests
 from storage.files import TRASH_SUFFIX, FileStore
-from storage.findings import AnalysisKey, StoredAnalysis
-from storage.index import ReceivedInstance
 from storage.named import read_named
-from storage.rebuild import rebuild_index
-from storage.records import RecordedAnalysis, RecordedImage, RecordedReport, Records
-from storage.replay import Event, Looked, Replay, Stray
-from storage.reports import NewResult
+from storage.records import RecordedImage, Records
 from storage.schema import Conflict, Exam, Instance, Outbox, Report, Result, ViewAnalysis
-from storage.sweep import MOST_NAMED, Broom, Swept, compare, sweep
-from tests.storage.exam_rows import received_values
-
-HOUR = 3600.0
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> FileStore:
-    return FileStore(tmp_path / "store")
-
-
-def image(number: int, **changes) -> bytes:
-    """Bytes that `describe` takes for an image."""
-    return f"image {number} {changes}".encode()
-
-
-def describe(path: Path, sha256: str) -> Looked | Stray:
-    """Stand in for reception: reads what `image` wrote."""
-    words = path.read_bytes().decode("latin-1").split(" ", 2)
-    if words[0] == "png":
-        return Stray.PICTURE
-    if words[0] not in {"image", "own"}:
-        return Stray.FOREIGN
-    values = received_values(int(words[1]), sha256=sha256)
-    return Looked(ReceivedInstance(**values), made_here=words[0] == "own")
-
-
-def swept(db: Database, files: FileStore, *, later: float = 3 * HOUR, **options) -> Swept:
-    """Sweep some time later."""
-    return sweep(Broom(db, files, describe, now=time.time() + later, **options))
-
-
-def rows(db: Database, table: type) -> list:
-    with db.read() as session:
-        return list(session.query(table).order_by(table.id))
-
-
-def result(number: int, sha256: str) -> NewResult:
-    return NewResult("cad_report", f"2.25.{number}", "1.2", "1.3", "1.4", "1.2.840.10008.1.2.1", "SR", sha256)
-
-
-def report(files: FileStore, of: list[str], **changes) -> RecordedReport:
-    values = {
-        "inputs_sha256": "ab" * 32,
-        "bundle_sha256": "b" * 64,
-        "version": 1,
-        "made_at": time.time(),
-        "exam": of[0],
-        "images": tuple(RecordedImage(sha256, "eligible", "analysed") for sha256 in of),
-        "decision": {},
-        "views": [],
-        "results": (result(1, files.put(b"own 77 result")),),
-        "deliveries": {"pacs": ("cad_report",)},
-        "completeness": "quiet",
-        **changes,
-    }
-    return RecordedReport(**values)
-
-
-def analysis(files: FileStore, instance: str) -> RecordedAnalysis:
-    stored = StoredAnalysis({"probability": 0.5}, files.put(b"png mask"), files.put(b"png picture"), 1.5)
-    return RecordedAnalysis(AnalysisKey(instance, "b" * 64, "c" * 64), stored, time.time())
+from storage.sweep import MOST_NAMED, Swept, compare
+from tests.storage.leftovers import HOUR, analysis, image, report, result, rows, swept
 
 
 def test_nothing_there_is_nothing_to_do(db: Database, files: FileStore):
@@ -342,139 +274,11 @@ def test_a_digest_costs_sixteen_bytes():
     assert len(Digests.key("ab" * 32)) == KEY_BYTES == 16
 
 
-def test_a_record_is_made_once(files: FileStore):
-    records = Records(files)
-    first = report(files, ["a" * 64])
-    assert records.keep_report(first) == first
-    assert records.keep_report(report(files, ["a" * 64], made_at=5.0, results=())) == first
-    assert records.report(first.inputs_sha256) == first
-    assert list(records.names()) == [first.name]
-    assert not list(files.incoming.iterdir())
-
-
-def test_a_record_is_on_disk_before_its_name_and_the_name_before_the_return(files: FileStore, monkeypatch):
-    calls: list[str] = []
-    monkeypatch.setattr(os, "fsync", _noted(calls, "fsync", os.fsync))
-    monkeypatch.setattr(Path, "hardlink_to", _noted(calls, "link", Path.hardlink_to))
-    monkeypatch.setattr("storage.records.sync_folder", lambda folder: calls.append(f"folder {folder.name}"))
-    records = Records(files)
-    records.keep_report(report(files, ["a" * 64], results=()))
-    assert calls[-3:] == ["fsync", "link", "folder ab"]
-
-
-def _noted(calls: list[str], name: str, work):
-    def noted(*args):
-        calls.append(name)
-        return work(*args)
-
-    return noted
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda path: path.write_bytes(b""),
-        lambda path: path.write_bytes(path.read_bytes().replace(b"quiet", b"quoet")),
-        lambda path: path.write_bytes(b'{"#dcis-node":"report 1","body":{},"sha256":"x"}'),
-        lambda path: path.write_bytes(b"[]"),
-    ],
-)
-def test_a_damaged_record_is_refused(files: FileStore, damage):
-    records = Records(files)
-    made = records.keep_report(report(files, ["a" * 64]))
-    damage(records.path(made.name))
-    with pytest.raises(StorageError, match="damaged"):
-        records.report(made.inputs_sha256)
-    with pytest.raises(StorageError, match="damaged"):
-        records.keep_report(made)
-
-
-def test_a_record_under_another_name_is_refused(files: FileStore):
-    records = Records(files)
-    made = records.keep_report(report(files, ["a" * 64]))
-    other = records.path("ab" + "0" * 62 + ".report")
-    shutil.copy(records.path(made.name), other)
-    with pytest.raises(StorageError, match="something else"):
-        records.read(other.name)
-
-
-def test_a_record_whose_result_is_gone_is_refused(files: FileStore):
-    records = Records(files)
-    made = records.keep_report(report(files, ["a" * 64]))
-    files.path(made.results[0].sha256).unlink()
-    with pytest.raises(StorageError, match="1 files"):
-        records.report(made.inputs_sha256)
-
-
-def test_a_record_of_a_newer_program_is_refused(files: FileStore):
-    records = Records(files)
-    made = records.keep_report(report(files, ["a" * 64]))
-    path = records.path(made.name)
-    path.write_bytes(path.read_bytes().replace(b"report 1", b"report 2"))
-    with pytest.raises(StorageError, match="newer"):
-        records.read(made.name)
-
-
-def test_a_record_that_cannot_be_read_is_refused(files: FileStore):
-    with pytest.raises(StorageError, match="cannot be read"):
-        Records(files).read("0" * 64 + ".report")
-    with pytest.raises(StorageError, match="name of a record"):
-        Records(files).read("../" + "0" * 64 + ".report")
-
-
-def test_a_full_disk_leaves_no_record(files: FileStore, monkeypatch):
-    def full(_descriptor):
-        raise OSError(28, "No space left on device")
-
-    records = Records(files)
-    made = report(files, ["a" * 64])
-    monkeypatch.setattr("storage.records.os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        records.keep_report(made)
-    assert not list(records.names())
-    assert not list(files.incoming.iterdir())
-
-
 def test_files_are_for_this_user_only(files: FileStore):
     records = Records(files)
     made = records.keep_report(report(files, ["a" * 64]))
     assert records.path(made.name).stat().st_mode & 0o777 == 0o600
     assert records.root.stat().st_mode & 0o777 == 0o700
-
-
-class TestReplay:
-    def test_what_is_known_is_not_written_twice(self, db: Database, files: FileStore):
-        sha256 = files.put(image(1), moment=time.time() - 100)
-        records = Records(files)
-        made = records.keep_analysis(analysis(files, sha256))
-        answer = records.keep_report(report(files, [sha256]))
-        events = [Event(1.0, 0, sha256), Event(2.0, 1, made.name), Event(3.0, 2, answer.name)]
-        assert Replay(db, records, describe).apply(events).known == 0
-        assert Replay(db, records, describe).apply(events).known == 3
-
-    def test_what_has_no_image_has_no_place(self, db: Database, files: FileStore):
-        records = Records(files)
-        made, answer = records.keep_analysis(analysis(files, "a" * 64)), records.keep_report(report(files, ["a" * 64]))
-        events = [Event(2.0, 1, made.name), Event(3.0, 2, answer.name)]
-        assert Replay(db, records, describe).apply(events).unplaced == 2
-
-    def test_a_record_that_is_damaged_is_told(self, db: Database, files: FileStore):
-        name = "0" * 64 + ".report"
-        assert Replay(db, Records(files), describe).apply([Event(1.0, 2, name)]).damaged_records == [name]
-
-
-class TestRebuild:
-    def test_damaged_records_are_told_and_left_out(self, url: str, files: FileStore):
-        records = Records(files)
-        made = records.keep_analysis(analysis(files, files.put(image(1))))
-        records.path(made.name).write_bytes(b"rot")
-        rebuilt = rebuild_index(url, files, describe, stamp="old")
-        assert (rebuilt.ok, rebuilt.tally.damaged_records, rebuilt.aside) == (False, [made.name], None)
-        assert (rebuilt.tally.instances, len(rebuilt.tally.own)) == (1, 2)
-
-    def test_only_a_file_is_made_again(self, files: FileStore):
-        with pytest.raises(StorageError, match="SQLite"):
-            rebuild_index("postgresql://localhost/x", files, describe, stamp="old")
 
 
 def test_verifying_stops_when_it_is_told_to(db: Database, files: FileStore):
