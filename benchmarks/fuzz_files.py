@@ -44,7 +44,8 @@ from storage.database import Database, open_database
 from storage.exams import NOT_IMAGES, exam_instances
 from storage.files import FileStore
 from storage.schema import Exam, Instance
-from tests.fuzz.files import OUTSIDE, WAYS, bad_file
+from tests.fuzz.files import WAYS, bad_file
+from tests.fuzz.nasty import OUTSIDE
 from tests.fuzz.peer import END_SECONDS, echo
 from tests.fuzz.receivers import Receivers, running_receivers
 from tests.fuzz.sending import Sent, calling_aet, reasons, store

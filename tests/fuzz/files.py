@@ -8,108 +8,25 @@ import random
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from tests.fuzz.elements import ITEM, ITEM_END, PIXEL_DATA, SEQUENCE_END, UNDEFINED, Coding, Element
+from tests.fuzz.elements import ITEM, ITEM_END, PIXEL_DATA, SEQUENCE_END, UNDEFINED, Coding
+from tests.fuzz.nasty import (
+    BOMB_BYTES,
+    CHARACTER_SETS,
+    DEFLATED,
+    DEPTH,
+    FRAMES,
+    J2K,
+    MANY,
+    NAMES,
+    NASTY_NAMES,
+    PREAMBLES,
+    RLE,
+    SIZES,
+)
 from tests.fuzz.seeds import Seed, seeds
-
-OUTSIDE = "FUZZ-OUTSIDE"  # in every name that a careless program would write to
-IMPLICIT, BIG, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
-RLE, J2K = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.90"
-DEPTH = 5000
-MANY = 250_000
-BOMB_BYTES = 64 * 1024 * 1024
-NASTY_NAMES = tuple(
-    text.encode("latin-1")
-    for text in (
-        f"../../../../tmp/{OUTSIDE}",
-        f"/tmp/{OUTSIDE}",  # noqa: S108 -- a name that must not come to be
-        f"..\\..\\{OUTSIDE}",
-        f"$(touch {OUTSIDE})",
-        f"`touch {OUTSIDE}`",
-        f"; touch {OUTSIDE};",
-        f"| tee {OUTSIDE}",
-        f"&& touch {OUTSIDE} #",
-        f"'; DROP TABLE instance; -- {OUTSIDE}",
-        f"{OUTSIDE}\0.dcm",
-        "\0",
-        "",
-        " ",
-        ".",
-        "..",
-        "%s%n%p%x",
-        "%2e%2e%2f",
-        "${jndi:ldap://x}",
-        "<script>alert(1)</script>",
-        "\xff\xfe\xe9\x00",
-        "1.2.3" * 30,
-        "1.2..3",
-        "01.02",
-        "1.2.3.\n4",
-        "A" * 5000,
-        "\r\nevent=forged level=INFO",
-    )
-)
-CHARACTER_SETS = (
-    b"ISO_IR 999",
-    b"ISO 2022 IR 87\\ISO 2022 IR 6\\\\ISO 2022 IR 13",
-    b"utf-8",
-    b"\\ISO 2022 IR 149",
-    b"ISO_IR 192\\ISO_IR 100",
-    b"../../etc/passwd",
-    b"\xff\xff",
-    b"idna",
-    b"zlib_codec",
-    b"base64",
-    b"unicode_escape",
-    b"",
-)
-NAMES = (b"\x1b$B\x1b(B\x1b$)C\xff", b"\x1b$)C\xb1\xe8^" * 9, b"\xc3\x28", b"\xed\xa0\x80", b"=" * 64, b"^" * 200)
-PREAMBLES = (
-    b"MZ\x90\0" + b"This program cannot be run in DOS mode.",
-    b"\x7fELF\x02\x01\x01",
-    b"%PDF-1.7\n%\xe2\xe3",
-    b"PK\x03\x04\x14\0",
-    b"#!/bin/sh\ntouch FUZZ-OUTSIDE\n",
-    b"II*\0\x08\0\0\0",
-)
-SIZES = ((0, 0), (1, 1), (65535, 65535), (65535, 1), (1, 65535), (0, 65535), (7, 9))
-FRAMES = (b"2147483647", b"-1 ", b"0 ", b"1e9 ", b"", b"999999999999", b"NaN ", b"1\\2 ", b"0x10")
-
-
-@dataclass(frozen=True)
-class BadFile:
-    """What is sent.
-
-    Parameters
-    ----------
-    ways
-        What was done to it.
-    sop_class, instance
-        What the C-STORE request names; bytes, as they are not always text.
-    context
-        The SOP class of its presentation context.
-    before
-        Preamble and file meta, for readers of files; C-STORE does not carry them.
-    """
-
-    number: int
-    seed: str
-    ways: tuple[str, ...]
-    sop_class: bytes
-    instance: bytes
-    context: str
-    syntax: str
-    before: bytes
-    data_set: bytes
-
-    @property
-    def coding(self) -> Coding:
-        """Give how its elements are written."""
-        return Coding(explicit=self.syntax != IMPLICIT, big=self.syntax == BIG)
-
-
-Way = Callable[[random.Random, BadFile], BadFile]
+from tests.fuzz.surgery import BadFile, Way, any_element, elements, inserted, put, top_level, without
 
 
 def bad_file(seed: int, number: int) -> BadFile:
@@ -141,55 +58,9 @@ def _good(seed: Seed, number: int) -> BadFile:
 def _distinct(file: BadFile, seed: int) -> BadFile:
     """Give it a SOP Instance UID, a study and a patient of its own: files of one object or exam would say less."""
     uid = f"2.25.{seed}.{file.number}".encode()
-    file = _put(file, (0x0020, 0x000D), b"UI", uid + b".1")
-    file = _put(file, (0x0010, 0x0020), b"LO", b"FUZZ-%d" % file.number)
-    return replace(_put(file, (0x0008, 0x0018), b"UI", uid), instance=uid)
-
-
-def _elements(file: BadFile) -> list[Element]:
-    return list(file.coding.walk(file.data_set))
-
-
-def _any_element(rng: random.Random, file: BadFile) -> Element | None:
-    found = _elements(file)
-    return rng.choice(found) if found else None
-
-
-def _put(file: BadFile, tag: tuple[int, int], vr: bytes, value: bytes, *, length: int | None = None) -> BadFile:
-    """Put an element in its place, instead of one that is there."""
-    data = file.data_set
-    written = file.coding.element(tag, vr, value + b"\0" * (len(value) % 2 if length is None else 0), length=length)
-    depth_0 = _top_level(file)
-    same = [e for e in depth_0 if e.tag == tag]
-    if same and same[0].length != UNDEFINED:
-        return replace(file, data_set=data[: same[0].at] + written + data[same[0].end :])
-    later = [e.at for e in depth_0 if e.tag > tag]
-    at = min(later, default=len(data))
-    return replace(file, data_set=data[:at] + written + data[at:])
-
-
-def _top_level(file: BadFile) -> list[Element]:
-    """List the elements until the first one of no length; those of sequences left out."""
-    top: list[Element] = []
-    end = 0
-    for element in _elements(file):
-        if element.at < end:
-            continue
-        top.append(element)
-        end = element.end
-        if element.length == UNDEFINED:
-            break
-    return top
-
-
-def _without(file: BadFile, *tags: tuple[int, int]) -> BadFile:
-    for tag in tags:
-        for element in _top_level(file):
-            if element.tag == tag and element.length != UNDEFINED:
-                data = file.data_set
-                file = replace(file, data_set=data[: element.at] + data[element.end :])
-                break
-    return file
+    file = put(file, (0x0020, 0x000D), b"UI", uid + b".1")
+    file = put(file, (0x0010, 0x0020), b"LO", b"FUZZ-%d" % file.number)
+    return replace(put(file, (0x0008, 0x0018), b"UI", uid), instance=uid)
 
 
 def _truncated(rng: random.Random, file: BadFile) -> BadFile:
@@ -206,7 +77,7 @@ def _changed(rng: random.Random, file: BadFile, change: Callable[[int], int], *,
 
 
 def _length_lies(rng: random.Random, file: BadFile) -> BadFile:
-    element = _any_element(rng, file)
+    element = any_element(rng, file)
     if element is None:
         return file
     true = element.length
@@ -224,7 +95,7 @@ def _endless(rng: random.Random, file: BadFile) -> BadFile:
         (((0x0008, 0x1140), b"SQ"), ((0x0009, 0x1010), b"UN"), (PIXEL_DATA, b"OB"), ((0x0010, 0x0010), b"PN"))
     )
     value = inside + rng.randbytes(rng.choice((0, 3, 4000)))
-    return replace(_put(file, tag, vr, b""), data_set=_put(file, tag, vr, value, length=UNDEFINED).data_set)
+    return replace(put(file, tag, vr, b""), data_set=put(file, tag, vr, value, length=UNDEFINED).data_set)
 
 
 def _deep(rng: random.Random, file: BadFile) -> BadFile:
@@ -232,7 +103,7 @@ def _deep(rng: random.Random, file: BadFile) -> BadFile:
     tag, depth = rng.choice(((0x0008, 0x1140), (0x0040, 0xA730), (0x0009, 0x1001))), rng.choice((300, DEPTH))
     opened = coding.element(tag, b"SQ", b"", length=UNDEFINED) + coding.element(ITEM, b"", b"", length=UNDEFINED)
     closed = coding.element(ITEM_END, b"", b"") + coding.element(SEQUENCE_END, b"", b"")
-    return _inserted(file, tag, opened * depth + rng.choice((closed * depth, b"")))
+    return inserted(file, tag, opened * depth + rng.choice((closed * depth, b"")))
 
 
 def _deep_with_lengths(rng: random.Random, file: BadFile) -> BadFile:
@@ -243,28 +114,23 @@ def _deep_with_lengths(rng: random.Random, file: BadFile) -> BadFile:
         inner = per_level * (level - 1)
         item = coding.element(ITEM, b"", b"", length=inner)
         parts.append(coding.element((8, 0x1140), b"SQ", b"", length=inner + len(item)) + item)
-    return _inserted(file, (8, 0x1140), b"".join(parts))
-
-
-def _inserted(file: BadFile, tag: tuple[int, int], written: bytes) -> BadFile:
-    at = min((e.at for e in _top_level(file) if e.tag > tag), default=len(file.data_set))
-    return replace(file, data_set=file.data_set[:at] + written + file.data_set[at:])
+    return inserted(file, (8, 0x1140), b"".join(parts))
 
 
 def _many(rng: random.Random, file: BadFile) -> BadFile:
     coding = file.coding
     kind = rng.randrange(3)
     if kind == 0:
-        return _inserted(file, (0x0009, 0), coding.element((0x0009, 0x1001), b"LO", b"") * MANY)
+        return inserted(file, (0x0009, 0), coding.element((0x0009, 0x1001), b"LO", b"") * MANY)
     if kind == 1:
         items = coding.element(ITEM, b"", b"") * MANY
-        return _inserted(file, (0x0008, 0x1140), coding.element((0x0008, 0x1140), b"SQ", items))
+        return inserted(file, (0x0008, 0x1140), coding.element((0x0008, 0x1140), b"SQ", items))
     value = b"\\" * 60_000
-    return _put(file, rng.choice(((0x0008, 0x0008), (0x0010, 0x0020), (0x0018, 0x1164))), b"CS", value)
+    return put(file, rng.choice(((0x0008, 0x0008), (0x0010, 0x0020), (0x0018, 0x1164))), b"CS", value)
 
 
 def _wrong_vr(rng: random.Random, file: BadFile) -> BadFile:
-    found = [e for e in _elements(file) if e.vr]
+    found = [e for e in elements(file) if e.vr]
     if not found:
         return file
     element, data = rng.choice(found), file.data_set
@@ -275,18 +141,18 @@ def _wrong_vr(rng: random.Random, file: BadFile) -> BadFile:
 
 
 def _nasty_value(rng: random.Random, file: BadFile) -> BadFile:
-    found = [e for e in _top_level(file) if e.length not in (UNDEFINED, 0) and e.tag != PIXEL_DATA]
+    found = [e for e in top_level(file) if e.length not in (UNDEFINED, 0) and e.tag != PIXEL_DATA]
     if not found:
         return file
     element = rng.choice(found)
     value = rng.choice((*NASTY_NAMES, *NAMES, b"\\" * 70, b"9" * 17, b"1e999", b"-0", b"99999999", b"250000.9999999"))
-    return _put(file, element.tag, element.vr or b"UN", value)
+    return put(file, element.tag, element.vr or b"UN", value)
 
 
 def _sized(rng: random.Random, file: BadFile, *, rows: int, columns: int) -> BadFile:
     for tag, value in (((0x0028, 0x0010), rows), ((0x0028, 0x0011), columns)):
         vr, code = (b"US", "H") if value >= 0 else (b"SS", "h")
-        file = _put(file, tag, vr, file.coding.pack(code, value))
+        file = put(file, tag, vr, file.coding.pack(code, value))
     return file
 
 
@@ -299,7 +165,7 @@ def _bits_lie(rng: random.Random, file: BadFile) -> BadFile:
     for number in (0x0002, 0x0100, 0x0101, 0x0102, 0x0103):
         if rng.random() < 0.5:
             value = rng.choice((0, 1, 3, 7, 8, 12, 15, 16, 32, 64, 255, 65535))
-            file = _put(file, (0x0028, number), b"US", file.coding.pack("H", value))
+            file = put(file, (0x0028, number), b"US", file.coding.pack("H", value))
     return file
 
 
@@ -308,7 +174,7 @@ def _fragments(file: BadFile, *pieces: bytes, offsets: bytes = b"", end: bool = 
     coding = Coding()
     items = b"".join(coding.element(ITEM, b"", piece) for piece in (offsets, *pieces))
     last = coding.element(SEQUENCE_END, b"", b"") if end else b""
-    at = min((e.at for e in _top_level(file) if e.tag >= PIXEL_DATA), default=len(file.data_set))
+    at = min((e.at for e in top_level(file) if e.tag >= PIXEL_DATA), default=len(file.data_set))
     value = coding.element(PIXEL_DATA, b"OB", items + last, length=UNDEFINED)
     return replace(file, data_set=file.data_set[:at] + value)
 
@@ -321,7 +187,7 @@ def _own(rng: random.Random, number: int, syntax: str) -> BadFile:
 
 def _frame(file: BadFile) -> bytes:
     """Give the codestream of the only frame."""
-    items = [e for e in _elements(file) if e.tag == ITEM and e.end <= len(file.data_set)]
+    items = [e for e in elements(file) if e.tag == ITEM and e.end <= len(file.data_set)]
     frame = max(items, key=lambda e: e.length)
     return file.data_set[frame.value_at : frame.end]
 
@@ -353,22 +219,22 @@ def _j2k_bomb(rng: random.Random, file: BadFile) -> BadFile:
 
 
 def _frames_lie(rng: random.Random, file: BadFile) -> BadFile:
-    return _put(file, (0x0028, 0x0008), b"IS", rng.choice(FRAMES))
+    return put(file, (0x0028, 0x0008), b"IS", rng.choice(FRAMES))
 
 
 def _pixels_odd(rng: random.Random, file: BadFile) -> BadFile:
     kind = rng.randrange(6)
     if kind == 0:
-        return _without(file, PIXEL_DATA)
+        return without(file, PIXEL_DATA)
     if kind == 1:
-        return _put(file, PIXEL_DATA, b"OW", b"")
+        return put(file, PIXEL_DATA, b"OW", b"")
     if kind == 2:
         return _fragments(file, rng.randbytes(33), end=False)
     if kind == 3:
         return _fragments(file, offsets=rng.randbytes(400))
     if kind == 4:
         return _fragments(file, *[b""] * 20_000, offsets=struct.pack("<LL", 0xFFFFFFFE, 1))
-    return _put(file, PIXEL_DATA, b"OW", rng.randbytes(64), length=0x7FFFFFFE)
+    return put(file, PIXEL_DATA, b"OW", rng.randbytes(64), length=0x7FFFFFFE)
 
 
 def _deflate_bomb(rng: random.Random, file: BadFile) -> BadFile:
@@ -393,7 +259,7 @@ def _nasty_names(rng: random.Random, file: BadFile) -> BadFile:
             ((0x0008, 0x0080), b"LO"),
         )
     )
-    file = _put(file, tag, vr, name)
+    file = put(file, tag, vr, name)
     said_so = rng.random() < 0.7
     if tag == (0x0008, 0x0018) and said_so:
         return replace(file, instance=name)
@@ -404,12 +270,12 @@ def _nasty_names(rng: random.Random, file: BadFile) -> BadFile:
 
 def _uids_missing(rng: random.Random, file: BadFile) -> BadFile:
     tags = ((0x0008, 0x0016), (0x0008, 0x0018), (0x0020, 0x000D), (0x0020, 0x000E))
-    return _without(file, *rng.sample(tags, rng.choice((1, 2, 4))))
+    return without(file, *rng.sample(tags, rng.choice((1, 2, 4))))
 
 
 def _uids_doubled(rng: random.Random, file: BadFile) -> BadFile:
     again = file.coding.element((0x0008, 0x0018), b"UI", b"2.25.9\0\0")
-    return rng.choice((_inserted(file, (0x0008, 0x0018), again), _inserted(file, (0x0020, 0x000F), again)))
+    return rng.choice((inserted(file, (0x0008, 0x0018), again), inserted(file, (0x0020, 0x000F), again)))
 
 
 def _uids_differ(rng: random.Random, file: BadFile) -> BadFile:
@@ -431,18 +297,18 @@ def _polyglot(rng: random.Random, file: BadFile) -> BadFile:
     file = replace(file, before=preamble + file.before[128:])
     if rng.random() < 0.3:
         return replace(file, data_set=file.before + file.data_set)
-    return _put(file, (0x0009, 0x1010), b"OB", preamble)
+    return put(file, (0x0009, 0x1010), b"OB", preamble)
 
 
 def _charset(rng: random.Random, file: BadFile) -> BadFile:
-    file = _put(file, (0x0008, 0x0005), b"CS", rng.choice(CHARACTER_SETS))
+    file = put(file, (0x0008, 0x0005), b"CS", rng.choice(CHARACTER_SETS))
     for tag, vr in (((0x0010, 0x0010), b"PN"), ((0x0010, 0x0020), b"LO"), ((0x0008, 0x103E), b"LO")):
-        file = _put(file, tag, vr, rng.choice(NAMES))
+        file = put(file, tag, vr, rng.choice(NAMES))
     return file
 
 
 def _other_order(rng: random.Random, file: BadFile) -> BadFile:
-    top = [e for e in _top_level(file) if e.length != UNDEFINED]
+    top = [e for e in top_level(file) if e.length != UNDEFINED]
     pieces = [file.data_set[e.at : e.end] for e in top]
     rng.shuffle(pieces)
     return replace(file, data_set=b"".join(pieces) + file.data_set[top[-1].end if top else 0 :])
@@ -452,7 +318,7 @@ def _odd(rng: random.Random, file: BadFile) -> BadFile:
     tag, vr = rng.choice(
         (((0x0010, 0x0020), b"LO"), ((0x0018, 0x1164), b"DS"), ((0x0008, 0x0018), b"UI"), ((0x0028, 0x0010), b"US"))
     )
-    return _put(file, tag, vr, b"1.2.3"[: rng.choice((1, 3, 5))], length=rng.choice((1, 3, 5)))
+    return put(file, tag, vr, b"1.2.3"[: rng.choice((1, 3, 5))], length=rng.choice((1, 3, 5)))
 
 
 def _no_object(rng: random.Random, file: BadFile) -> BadFile:
@@ -463,7 +329,7 @@ def _no_object(rng: random.Random, file: BadFile) -> BadFile:
 def _large_value(rng: random.Random, file: BadFile) -> BadFile:
     size = rng.choice((70_000, 2_000_000, 18_000_000))
     tag, vr = rng.choice((((0x0009, 0x1010), b"OB"), ((0x0040, 0xA160), b"UT"), ((0x0008, 0x0119), b"UC")))
-    return _put(file, tag, vr, rng.choice((bytes(size), b"\\" * size)))
+    return put(file, tag, vr, rng.choice((bytes(size), b"\\" * size)))
 
 
 WAYS: dict[str, Way] = {

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tests.fuzz import pdus
-from tests.fuzz.files import BadFile
 from tests.fuzz.peer import read_pdu
+from tests.fuzz.surgery import BadFile
 
 ANSWER_SECONDS = 10.0
 FRAGMENT_BYTES = 16000

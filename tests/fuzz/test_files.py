@@ -7,7 +7,8 @@ import pytest
 
 from storage.files import FileStore
 from tests.fuzz.elements import Coding
-from tests.fuzz.files import OUTSIDE, WAYS, bad_file
+from tests.fuzz.files import WAYS, bad_file
+from tests.fuzz.nasty import OUTSIDE
 from tests.fuzz.peer import echo
 from tests.fuzz.receivers import Receivers
 from tests.fuzz.seeds import seeds

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.campaign import Verdict, campaign
-from tests.fuzz.files import OUTSIDE
+from tests.fuzz.nasty import OUTSIDE
 from tests.fuzz.peer import Echoes, play
 from tests.fuzz.protocol import sequence
 from tests.fuzz.receivers import Receivers
