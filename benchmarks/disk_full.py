@@ -15,7 +15,6 @@ meets the same lines of code as ENOSPC).
 
 import argparse
 import contextlib
-import json
 import random
 import re
 import sys
@@ -32,6 +31,7 @@ import pytest
 from benchmarks.durability import OUT_OF_RESOURCES, SUCCESS, Answers, Receivers, Senders, compare, lost_in
 from benchmarks.machine import machine
 from benchmarks.small_disk import small_ext4
+from benchmarks.verdict import end
 from tests.peers import listens, orthanc, wait_until
 
 BAR_SECONDS = 5.0
@@ -196,12 +196,7 @@ def main() -> int:
             )
     failures = {name: missed(figures[name]) for name in figures if name in arguments.cases}
     figures["missed"] = {name: bars for name, bars in failures.items() if bars}
-    if arguments.json:
-        print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"{name}: {value}")
-    return int(bool(figures["missed"]))
+    return end(figures, as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ Exit code 1 if a bar is missed.
 """
 
 import argparse
-import json
 import shutil
 import statistics
 import subprocess
@@ -34,6 +33,7 @@ from sqlalchemy import text
 
 from benchmarks.filled_index import FACTS, fill_index
 from benchmarks.machine import machine
+from benchmarks.verdict import end
 from dcis_node.analyse.completeness import sweep_open_exams
 from dcis_node.config import ExamSettings
 from storage import outbox, overview, work
@@ -250,12 +250,7 @@ def main() -> int:
     finally:
         shutil.rmtree(folder)
     figures["missed"] = missed(figures)
-    if arguments.json:
-        print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"{name}: {value}")
-    return int(bool(figures["missed"]))
+    return end(figures, as_json=arguments.json)
 
 
 if __name__ == "__main__":

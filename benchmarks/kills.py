@@ -15,7 +15,6 @@ order of the system calls `benchmarks/order.py`.
 
 import argparse
 import io
-import json
 import os
 import random
 import signal
@@ -29,6 +28,7 @@ import pydicom
 
 from benchmarks.durability import Answers, Receivers, Senders, compare, data_set_digest, lost_in
 from benchmarks.machine import descendants, machine
+from benchmarks.verdict import end
 from tests.peers import Orthanc, free_port, orthanc, wait_until
 
 LEAST_KILLS, LEAST_ACKNOWLEDGED = 50, 500
@@ -147,13 +147,7 @@ def main() -> int:
         "enough kills": node["kills"] >= LEAST_KILLS,
         "enough acknowledged": node["acknowledged"] >= LEAST_ACKNOWLEDGED,
     }
-    figures["missed"] = [name for name, is_held in held.items() if not is_held]
-    if arguments.json:
-        print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"{name}: {value}")
-    return int(bool(figures["missed"]))
+    return end(figures, as_json=arguments.json, held=held)
 
 
 if __name__ == "__main__":

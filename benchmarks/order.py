@@ -16,7 +16,6 @@ storescp; stated is of how many images each step was on disk before the answer.
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import signal
@@ -31,6 +30,7 @@ from benchmarks.durability import Answers, Receivers, Senders
 from benchmarks.machine import descendants, machine
 from benchmarks.power_cut import WITHOUT_SYNC
 from benchmarks.traces import STRING_BYTES, SYNCS, TRACED, Call, answered_at, faults_of, parse, steps_of
+from benchmarks.verdict import end
 from tests.peer_tools import require, wait_until
 from tests.peers import orthanc, storescp
 
@@ -193,13 +193,7 @@ def main() -> int:
         "each sync that is taken out is missed": len(taken) >= 3 and all(missed == tried for missed, tried in taken),
         "a receiver without fsync is caught": figures["control_fsync_does_nothing"]["in_order"] == 0,
     }
-    figures["missed"] = [name for name, is_held in held.items() if not is_held]
-    if arguments.json:
-        print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"{name}: {value}")
-    return int(bool(figures["missed"]))
+    return end(figures, as_json=arguments.json, held=held)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ shown by `benchmarks/order.py`.
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import signal
@@ -30,6 +29,7 @@ from benchmarks.durability import Answers, Receivers, Senders, compare, lost_in,
 from benchmarks.kills import ORTHANC, orthanc_pid, stored
 from benchmarks.machine import machine
 from benchmarks.small_disk import cut_power, make_ext4, mounted
+from benchmarks.verdict import end
 from dcis_node.errors import StorageError
 from tests.peers import free_port, orthanc, wait_until
 
@@ -139,13 +139,7 @@ def main() -> int:
         "enough cuts": node["cuts"] >= LEAST_CUTS,
         "without fsync it is seen": not arguments.control_cuts or lost_in(control) > 0,
     }
-    figures["missed"] = [name for name, is_held in held.items() if not is_held]
-    if arguments.json:
-        print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"{name}: {value}")
-    return int(bool(figures["missed"]))
+    return end(figures, as_json=arguments.json, held=held)
 
 
 if __name__ == "__main__":
