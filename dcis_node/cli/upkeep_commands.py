@@ -1,4 +1,4 @@
-"""Keep what the node has: index and files held together, the index made again."""
+"""Keep what the node has: index and files held together, the index made again, backed up and restored."""
 
 # ruff: noqa: PLC0415
 
@@ -77,11 +77,7 @@ def rebuild_index(
     with _progress("files") as show:
         rebuilt = make_index_again(configuration, delivered=assume_delivered, progress=show)
     values = rebuilt_to_json(rebuilt, seconds=time.monotonic() - started)
-    if as_json:
-        print_json(values)
-    else:
-        for name, value in values.items():
-            typer.echo(f"{name}: {value}")
+    _print_flat(values, as_json=as_json)
     raise typer.Exit(DONE if rebuilt.ok else NOT_DONE)
 
 
