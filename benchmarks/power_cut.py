@@ -15,7 +15,6 @@ shown by `benchmarks/order.py`.
 """
 
 import argparse
-import contextlib
 import os
 import random
 import signal
@@ -24,6 +23,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from benchmarks.durability import Answers, Receivers, Senders, compare, lost_in, nothing_opens
 from benchmarks.kills import ORTHANC, orthanc_pid, stored
@@ -82,7 +83,7 @@ def cut_node(folder: Path, *, senders: int, seed: int, command: Sequence[str] = 
 
 
 def cut_orthanc(folder: Path, *, senders: int, seed: int) -> dict[str, int]:
-    """Cut the power of Orthanc once."""
+    """Cut the power of Orthanc once; `not_started` is 1 if it does not come up again (all is lost then)."""
     answers, source = Answers(), random.Random(seed)  # noqa: S311 -- moments, no secret
     image, mount = folder / "disk.img", folder / "disk"
     make_ext4(image, megabytes=MEGABYTES)
@@ -97,11 +98,16 @@ def cut_orthanc(folder: Path, *, senders: int, seed: int) -> dict[str, int]:
                 acknowledged = dict(answers.acknowledged)
             os.kill(orthanc_pid(), signal.SIGKILL)
     kept: dict[str, str] = {}
-    with mounted(image, mount) as disk, contextlib.suppress(BaseException), orthanc(disk, aet=ORTHANC, **ports) as scp:
-        kept = stored(scp)
+    not_started = 0
+    with mounted(image, mount) as disk:
+        try:
+            with orthanc(disk, aet=ORTHANC, **ports) as scp:
+                kept = stored(scp)
+        except pytest.fail.Exception:  # how tests.peers says that a program did not come up
+            not_started = 1
     image.unlink()
     lost = [uid for uid, digest in acknowledged.items() if kept.get(uid) != digest]
-    return {"acknowledged": len(acknowledged), "lost": len(lost)}
+    return {"acknowledged": len(acknowledged), "lost": len(lost), "not_started": not_started}
 
 
 def total(cuts: Sequence[dict[str, int]]) -> dict[str, int]:
