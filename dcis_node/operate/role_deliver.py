@@ -2,7 +2,8 @@
 
 from dcis_node.config import Configuration
 from dcis_node.deliver.courier import run_courier
-from dcis_node.operate.audit.trail import audit_folder, audit_trail
+from dcis_node.operate.audit.folder import audit_folder
+from dcis_node.operate.audit.trail import audit_trail
 from dcis_node.operate.audit.unfinished import CourierTrail
 from dcis_node.operate.process import running_process
 

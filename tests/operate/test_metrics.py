@@ -20,8 +20,6 @@ from storage.maintenance import WorkDone, record_work
 from storage.schema import Exam, Instance, Outbox, Patient, Report, Result, Study
 from tests.peers import free_port
 
-NOW = time.time()
-
 
 @pytest.fixture
 def configuration(tmp_path):
@@ -64,6 +62,7 @@ def filled(db, configuration):
         session.add(result)
         session.flush()
         session.add(Outbox(result_id=result.id, destination="pacs", state="dead", next_try_at=0.0))
+        now = time.time()
         details = {
             "supervisor": {"restarts": {"receive-0": 3}},
             "receive-0": {"peers_refused": {"called_aet": 7}},
@@ -71,8 +70,8 @@ def filled(db, configuration):
             "clock-0": {"completeness_error": 2},
         }
         for process, detail in details.items():
-            record_beat(session, process, pid=1, started_at=NOW, now=NOW, detail=json.dumps(detail))
-        record_beat(session, "deliver-0", pid=1, started_at=NOW, now=NOW - 1000)
+            record_beat(session, process, pid=1, started_at=now, now=now, detail=json.dumps(detail))
+        record_beat(session, "deliver-0", pid=1, started_at=now, now=now - 1000)
         record_work(session, WorkDone("backup", 5.0, 6.0, ok=False, detail={}))
     journal = Journal(configuration.folder / "audit", "receive-0")
     journal.append(b"<85>1 one")

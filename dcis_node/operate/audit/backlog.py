@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from dcis_node.config import Configuration
+from dcis_node.operate.audit.folder import audit_folder
 from dcis_node.operate.audit.journal import journals
 from dcis_node.operate.audit.progress import read_progress
-from dcis_node.operate.audit.trail import audit_folder
 
 PIECE_BYTES = 1024 * 1024
 

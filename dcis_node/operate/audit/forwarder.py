@@ -12,10 +12,10 @@ from pathlib import Path
 
 from dcis_node.config import Configuration
 from dcis_node.errors import DeliveryError
+from dcis_node.operate.audit.folder import audit_folder
 from dcis_node.operate.audit.journal import is_finished, journals, whole_lines
 from dcis_node.operate.audit.progress import Progress, read_progress, write_progress
 from dcis_node.operate.audit.repository import Repository, repository_of, send_batch
-from dcis_node.operate.audit.trail import audit_folder
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from dcis_node.config import Configuration
 from dcis_node.operate.audit.events import Event, NodeStarted, NodeStopped, RecordingGap
 from dcis_node.operate.audit.flood import Flood
+from dcis_node.operate.audit.folder import audit_folder
 from dcis_node.operate.audit.journal import Journal
 from dcis_node.operate.audit.message import AuditSource
 from dcis_node.operate.audit.syslog import syslog_line
@@ -162,11 +162,6 @@ def audit_trail(configuration: Configuration, name: str, *, is_node: bool) -> It
         if is_node:
             trail.tell(NodeStopped())
         trail.close()
-
-
-def audit_folder(configuration: Configuration) -> Path:
-    """Give the folder of the audit trail."""
-    return configuration.folder / "audit"
 
 
 def _rounds(trail: Trail, stop: threading.Event) -> None:

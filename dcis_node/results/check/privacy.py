@@ -61,6 +61,8 @@ _META = frozenset(
 )
 # PS3.5 B.2: derived UIDs, ours and those of others; the standard's own; those of the coding schemes of HL7.
 _ROOTS = ("2.25.", "1.2.840.10008.", "2.16.840.1.113883.")
+# PS3.5 9.1, but for the leading zeros.
+_UID = re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)*")
 _LIKE_OURS = re.compile(r"[0-9A-Fa-f.\-/: ]*")
 _PRINTABLE = re.compile(r"[\r\n\t -~]*")
 
@@ -147,7 +149,7 @@ def _fault(element: DataElement, telling: Telling, *, ours: bool) -> str:
     if vr in _BYTE_VRS:
         return "" if keyword in _BYTES else "bytes stand where none belong"
     # A UID of the exam is told as it came, and some senders write components with leading zeros.
-    known = vr == "UI" and all(value in telling.uids for value in _each(element))
+    known = vr == "UI" and all(value in telling.uids and _UID.fullmatch(value) for value in _each(element))
     if ours and vr in _CHECKED_VRS and not known and not _fits_vr(element):
         return "a value breaks its VR"
     if vr in _TEXT_VRS:

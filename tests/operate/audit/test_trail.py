@@ -7,9 +7,10 @@ import pytest
 
 from dcis_node.config import configuration_from
 from dcis_node.operate.audit import trail as module
+from dcis_node.operate.audit.folder import audit_folder
 from dcis_node.operate.audit.journal import Journal, journals, whole_lines
 from dcis_node.operate.audit.syslog import BOM
-from dcis_node.operate.audit.trail import Trail, audit_folder, audit_trail
+from dcis_node.operate.audit.trail import Trail, audit_trail
 from tests.operate.audit.events_told import EVENTS, RECEIVED, REFUSED, SOURCE
 from tests.operate.audit.schema import details, faults, parsed
 
