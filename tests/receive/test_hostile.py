@@ -1,4 +1,4 @@
-"""200 peers that stall, lie and trickle at once, and one that means well. In full: benchmarks/hostile.py."""
+"""200 peers that stall, lie and trickle at once, and one that means well. Whole, with memory: benchmarks/hostile.py."""
 
 import multiprocessing
 import os
@@ -29,13 +29,13 @@ OF_EACH_KIND = 23  # of nine kinds
 # Shorter than the defaults; long enough for an honest peer on a machine that other tests share.
 SETTINGS = ReceiveSettings(
     peers=(Peer(aet="PACS", addresses=(f"{GOOD}/32",)), Peer(aet="BAD", addresses=(f"{BAD}/32",))),
-    acse_timeout_seconds=4.0,
-    dimse_timeout_seconds=4.0,
-    network_timeout_seconds=8.0,
-    pdu_deadline_seconds=4.0,
+    acse_timeout_seconds=2.5,
+    dimse_timeout_seconds=2.5,
+    network_timeout_seconds=6.0,
+    pdu_deadline_seconds=2.5,
 )
-# The bar of the figure is 1 s, with nothing else on the machine; free after 30 s, with deadlines five times as long.
-ECHO_SECONDS, FREE_SECONDS, MEMORY_MB = 4.0, 25.0, 64.0
+# The bar of the figure is 1 s, with nothing else on the machine; free after 30 s, with deadlines eight times as long.
+ECHO_SECONDS, FREE_SECONDS = 4.0, 20.0
 
 
 def receive(listener: socket.socket, url: str, root: Path, places: Path, owner: str) -> None:
@@ -72,11 +72,6 @@ def receivers(listener: socket.socket, db: Database, files: FileStore, places: P
     assert [process.exitcode for process in processes] == [0, 0]
 
 
-def memory_mb(pids: list[int]) -> float:
-    lines = "".join(Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids).splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
-
-
 def taken(places: Path) -> int:
     looking = Places(places)
     count = looking.take("", "", judge=lambda taken: taken)[1].total
@@ -99,7 +94,6 @@ def test_an_allowed_peer_is_answered_while_200_hostile_ones_hold_and_all_places_
 ) -> None:
     port = listener.getsockname()[1]
     assert all(echo(port) for _ in range(4))
-    before = memory_mb(receivers)
     began = time.monotonic()
     with ExitStack() as stack:
         target = Target(port, AET, "BAD", BAD)
@@ -108,7 +102,6 @@ def test_an_allowed_peer_is_answered_while_200_hostile_ones_hold_and_all_places_
             for kind in KINDS
         ]
         longest = longest_echo(port, lambda: not all(attack.over() for attack in attacks))
-        grown = memory_mb(receivers) - before
         outcomes = [outcome for attack in attacks for outcome in attack.outcomes()]
     wait_until(lambda: taken(places) == 0, "all places are free")
     seconds = time.monotonic() - began
@@ -118,7 +111,6 @@ def test_an_allowed_peer_is_answered_while_200_hostile_ones_hold_and_all_places_
     assert counts[REFUSED]  # 25 places for one title are not enough for them
     assert longest < ECHO_SECONDS
     assert seconds < FREE_SECONDS
-    assert grown < MEMORY_MB
     wait_until(lambda: not list(files.incoming.iterdir()), "half objects are gone")
 
 
