@@ -1,6 +1,7 @@
 """Small helpers for tests with peers: ports, tools, waiting."""
 
 import os
+import random
 import shutil
 import socket
 import threading
@@ -11,6 +12,7 @@ from typing import NoReturn
 import pytest
 
 START_SECONDS = 20.0
+FREE_PORTS = (20_000, 32_000)
 
 
 def require(tool: str) -> str:
@@ -29,10 +31,18 @@ def without(text: str) -> NoReturn:
 
 
 def free_port() -> int:
-    """Give a TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Give a TCP port that nobody listens on, and that no outgoing connection is given meanwhile.
+
+    Linux takes the ports of outgoing connections from 32768 on (ip_local_port_range): other tests make thousands.
+    """
+    while True:
+        port = random.randrange(*FREE_PORTS)  # noqa: S311 -- a port, no secret
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def wait_until(condition: Callable[[], object], what: str, *, seconds: float = START_SECONDS) -> None:

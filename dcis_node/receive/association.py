@@ -94,7 +94,6 @@ class NodeAssociation(Association):
         # pynetdicom finds the associations of a server by the names of their threads.
         self.name = f"AcceptorThread@{number}"
         self.bind(evt.EVT_CONN_CLOSE, lambda _: self._wake())
-        self.bind(evt.EVT_ABORTED, lambda _: self._note_silence())
         _keep_quiet(self.dul, number, then=self.drop)
         _keep_quiet(self, number)
 
@@ -169,6 +168,12 @@ class NodeAssociation(Association):
         if not self.busy:
             self.abort_now()
 
+    def _abort_blocking(self, block: bool = True) -> None:  # noqa: FBT001, FBT002 -- pynetdicom's; every abort comes here
+        """Send an A-ABORT, and end."""
+        if not self._sent_abort:  # before it is sent: what the peer does then starts the idle timer anew
+            self._note_silence()
+        super()._abort_blocking(block)
+
     def abort_now(self) -> None:
         """Send an A-ABORT, or shut the connection if there is no association yet; returns at once."""
         if self.requestor.primitive is None:
@@ -182,7 +187,7 @@ class NodeAssociation(Association):
         self._on_fault(self, text)
 
     def _note_silence(self) -> None:
-        """Tell the log if it is silence that has ended the association; pynetdicom's idle timer does it."""
+        """Tell the log if it is silence that ends the association."""
         if not self.dul.idle_timer_expired():
             return
         if self._streaming.receiving:

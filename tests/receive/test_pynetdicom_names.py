@@ -29,7 +29,7 @@ def test_the_version_is_the_one_that_was_read() -> None:
 @pytest.mark.parametrize(
     ("ours", "theirs", "methods"),
     [
-        (NodeAssociation, Association, ["run_reactor", "_serve_request", "_bind_defaults", "kill", "abort"]),
+        (NodeAssociation, Association, ["run_reactor", "_serve_request", "_bind_defaults", "kill", "_abort_blocking"]),
         (StreamingDimse, dimse.DIMSEServiceProvider, ["receive_primitive"]),
         (
             UpperLayer,

@@ -1,5 +1,4 @@
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.peers import free_port
 from tests.training.fitted import JOINT, SEGMENTATION, crude_store, fit_job, tiny_recipe
 from training.batch_size import parts
 from training.distributed import Ranks
@@ -18,6 +18,7 @@ _RANK = """
 import sys
 from pathlib import Path
 import torch
+from tests.peers import free_port
 from tests.training.fitted import fit_job
 from tests.training.test_distributed import two_stages
 from training.crops import open_store
@@ -33,12 +34,6 @@ with joined_ranks(torch.device("cpu")) as (ranks, device):
 def two_stages(norm: str):
     stages = (replace(SEGMENTATION, epochs=2), replace(JOINT, epochs=1))
     return tiny_recipe(*stages, norm=norm, steps_per_epoch=3)
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 def start_ranks(folder: Path, store: Path, norm: str) -> None:
