@@ -20,7 +20,6 @@ No peer product is measured: none of them is under test here, and a crash of the
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -28,6 +27,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.machine import machine
+from benchmarks.verdict import end
 from tests.fuzz.campaign import campaign
 from tests.fuzz.peer import play
 from tests.fuzz.protocol import EVENTS, MUTATIONS, STATES, sequence
@@ -50,12 +50,7 @@ def main() -> int:
     if arguments.only is not None:
         return play_one(arguments.seed, arguments.only)
     figures = measure(arguments)
-    if arguments.json:
-        print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"{name}: {value}")
-    return int(bool(figures["objections"]))
+    return end(figures, as_json=arguments.json)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
@@ -80,7 +75,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         **figures,
         "outcomes": dict(verdict.outcomes.most_common()),
         "log_faults": verdict.log_faults[:MOST_SHOWN],
-        "objections": verdict.objections,
+        "missed": verdict.objections,
         "seed": arguments.seed,
         "seconds": round(seconds, 1),
         "sequences_per_second": round(verdict.sequences / seconds, 1),

@@ -16,7 +16,6 @@ Not measured: pixels and analysis (no such process runs here); a day of wall-clo
 """
 
 import argparse
-import json
 import socket
 import statistics
 import struct
@@ -29,6 +28,7 @@ from pathlib import Path
 
 from benchmarks.machine import machine
 from benchmarks.raw_scu import RawScu, command_pdu, echo_command, request_pdu, sendable, template
+from benchmarks.verdict import end
 from tests.fuzz import pdus
 from tests.fuzz.receivers import Receivers, running_receivers, settled
 from tests.fuzz.watch import Figures, faults
@@ -148,13 +148,8 @@ def main() -> int:
         facts = machine(Path(name))
         with running_receivers(Path(name) / "node") as receivers:
             figures = measure(receivers, arguments.associations, at_once=arguments.at_once)
-    figures |= {"objections": objections(figures), "machine": facts}
-    if arguments.json:
-        print(json.dumps(figures))
-    else:
-        for key, value in figures.items():
-            print(f"{key}: {value}")
-    return int(bool(figures["objections"]))
+    figures |= {"missed": objections(figures), "machine": facts}
+    return end(figures, as_json=arguments.json)
 
 
 if __name__ == "__main__":

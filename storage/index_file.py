@@ -109,12 +109,6 @@ def looked_at(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def schema_of(path: Path) -> str:
-    """Give the schema of an index that may be in use, "" if it has none yet."""
-    with closing(_connect(path)) as connection:
-        return _schema(connection)
-
-
 def settle(path: Path) -> bool:
     """Let SQLite finish or take back what a killed process left half done, so that the file alone is the index.
 

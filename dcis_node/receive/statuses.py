@@ -19,9 +19,6 @@ DATA_SET_DOES_NOT_MATCH: Final = 0xA900
 CANNOT_UNDERSTAND: Final = 0xC000
 """Error: the header cannot be read. The same bytes will be refused again."""
 
-ECHO_SUCCESS: Final = 0x0000
-"""PS3.7 9.3.5.2."""
-
 LONGEST_COMMENT = 64  # Error Comment (0000,0902) is LO
 
 
