@@ -61,12 +61,19 @@ def run_receive(
 
 
 def _beating(process: Process, keeper: TlsKeeper | None, trail: Trail) -> None:
-    """Show the sign of life, and look for a new certificate, from a thread: the main thread is in the accept loop."""
+    """Show the sign of life, and look for a new certificate, from a thread: the main thread is in the accept loop.
+
+    The first is written before the receiver serves: from its first connection on, `status` speaks of what it uses.
+    """
+
+    def beat() -> None:
+        process.beat({**told(keeper), "peers_refused": trail.refused()})
 
     def beats() -> None:
         while not process.stop.wait(BEAT_ROUND_SECONDS):
             if keeper is not None:
                 keeper.refresh()
-            process.beat({**told(keeper), "peers_refused": trail.refused()})
+            beat()
 
+    beat()
     threading.Thread(target=beats, name="beat", daemon=True).start()

@@ -53,7 +53,13 @@ def test_an_image_comes_by_tls_and_the_certificate_is_renewed_in_between(tmp_pat
         def tls():
             return node_status(configuration, node.db)["tls"]
 
-        wait_until(lambda: tls()["sha256"] == expected[0], "the receivers tell of their certificate")
+        def in_use():
+            """What each receiver has told; `tls()` alone speaks of the files as long as none has."""
+            processes = node_status(configuration, node.db)["processes"]
+            details = [one["detail"] for one in processes if one["process"].startswith("receive-")]
+            return [detail.get("tls", {}).get("sha256") for detail in details]
+
+        wait_until(lambda: in_use() == [expected[0]] * 2, "both receivers tell of their certificate")
         assert dcmtk("storescu", "-aet", "STORESCU", *own, image) == 0
         assert dcmtk("echoscu", "-aet", "OLD", "127.0.0.1", node.port) == 0
         assert dcmtk("echoscu", "-aet", "STORESCU", "127.0.0.1", node.port) != 0
@@ -65,7 +71,8 @@ def test_an_image_comes_by_tls_and_the_certificate_is_renewed_in_between(tmp_pat
         assert tls()["sha256"] == expected[0]
         assert dcmtk("echoscu", "-aet", "STORESCU", *own) == 0
         second.key.replace(folder / "node.key")
-        wait_until(lambda: (tls()["sha256"], tls()["fault"]) == (expected[1], ""), "the new certificate is in use")
+        wait_until(lambda: in_use() == [expected[1]] * 2, "both receivers use the new certificate")
+        assert (tls()["sha256"], tls()["fault"]) == (expected[1], "")
         assert dcmtk("echoscu", "-aet", "STORESCU", *own) == 0
         assert tls()["listening"] == f"127.0.0.1:{port}"
         assert len(node.exams()) == 1
