@@ -27,8 +27,9 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
-# Condition of a partial index: used only where a query says the same (see `storage.work.has_failed`).
+# Conditions of partial indices: used only where a query says the same (see `storage.work.has_failed`).
 FAILED = "failure <> ''"
+UNPROVEN = "proof_due_at IS NOT NULL"
 
 
 class Base(DeclarativeBase):
@@ -113,6 +114,7 @@ class Instance(Base):
     analysis: `not_applicable` (never will be), `pending`, `leased`, `analysed`, `failed` (see `reason`).
     reason: a value of `dcis_node.mammogram.facts.Reason`.
     facts: `MammogramHeader.to_json()`.
+    removed_at: when its file was removed by the rule of retention; None while it is here.
     """
 
     __tablename__ = "instance"
@@ -129,6 +131,7 @@ class Instance(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
     received_at: Mapped[float] = mapped_column(Float)
+    removed_at: Mapped[float | None] = mapped_column(Float, default=None)
     duplicates: Mapped[int] = mapped_column(Integer, default=0)
     facts: Mapped[dict[str, object]] = mapped_column(JSON)
     eligible: Mapped[bool] = mapped_column(Boolean)
@@ -196,6 +199,7 @@ class Result(Base):
     """One result object; its bytes lie in the files under `sha256` and never change.
 
     kind: a value of `dcis_node.results.kinds.ResultKind`.
+    removed_at: when its file was removed by the rule of retention; None while it is here.
     """
 
     __tablename__ = "result"
@@ -210,12 +214,16 @@ class Result(Base):
     transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
     modality: Mapped[str] = mapped_column(String(16))
     sha256: Mapped[str] = mapped_column(String(64))
+    removed_at: Mapped[float | None] = mapped_column(Float, default=None)
 
 
 class Outbox(Base):
     """One result to one destination.
 
-    state: `due`, `leased`, `sent`, `dead` (a person has to look; see `last_error`).
+    state: `due`, `leased`, `dead` (a person has to look; see `last_error`), `sent` (the peer has answered that it has
+    it), `proven` (it was found there, or the peer has committed itself to keep it).
+    proof_due_at: when a `sent` row is to be proven (again); None where nothing is to be asked.
+    proven_by: `commitment`, `query` or "".
     """
 
     __tablename__ = "outbox"
@@ -223,6 +231,8 @@ class Outbox(Base):
         UniqueConstraint("result_id", "destination"),
         Index("ix_outbox_state", "state", "next_try_at"),
         Index("ix_outbox_state_destination", "state", "destination"),
+        # Of very many rows those few whose proof is still to be asked for.
+        Index("ix_outbox_proof", "proof_due_at", sqlite_where=text(UNPROVEN)),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -237,6 +247,11 @@ class Outbox(Base):
     last_error: Mapped[str] = mapped_column(Text, default="")
     first_try_at: Mapped[float | None] = mapped_column(Float, default=None)
     sent_at: Mapped[float | None] = mapped_column(Float, default=None)
+    proof_due_at: Mapped[float | None] = mapped_column(Float, default=None)
+    proof_attempts: Mapped[int] = mapped_column(Integer, default=0)
+    proof_error: Mapped[str] = mapped_column(Text, default="")
+    proven_at: Mapped[float | None] = mapped_column(Float, default=None)
+    proven_by: Mapped[str] = mapped_column(String(16), default="")
 
 
 class DeliveryAttempt(Base):
@@ -249,6 +264,89 @@ class DeliveryAttempt(Base):
     tried_at: Mapped[float] = mapped_column(Float)
     status: Mapped[int | None] = mapped_column(Integer)
     error: Mapped[str] = mapped_column(Text, default="")
+
+
+class Commitment(Base):
+    """One request for storage commitment (PS3.4 J.3.2); its Transaction UID is dead once it is reported or expired.
+
+    state: `asked` (the peer has the request), `reported` (its N-EVENT-REPORT came), `expired` (none came by `due_at`),
+    `refused` (the peer did not take the request).
+    """
+
+    __tablename__ = "commitment"
+    __table_args__ = (Index("ix_commitment_state", "state", "due_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    transaction_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    destination: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    asked_at: Mapped[float] = mapped_column(Float)
+    due_at: Mapped[float] = mapped_column(Float)
+    reported_at: Mapped[float | None] = mapped_column(Float, default=None)
+
+
+class CommitmentItem(Base):
+    """One object of a request for commitment.
+
+    outcome: "" (not known yet), `committed`, or `failed` for `reason` (Failure Reason, PS3.3 C.14.1.1).
+    """
+
+    __tablename__ = "commitment_item"
+    __table_args__ = (UniqueConstraint("commitment_id", "outbox_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    commitment_id: Mapped[int] = mapped_column(ForeignKey("commitment.id"))
+    outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox.id"), index=True)
+    outcome: Mapped[str] = mapped_column(String(16), default="")
+    reason: Mapped[int | None] = mapped_column(Integer, default=None)
+
+
+class DestinationState(Base):
+    """What the courier knows of a destination as a whole.
+
+    breaker: `closed` (results are sent) or `open` (it was unreachable `failures` times in a row: only a C-ECHO is sent,
+    at `next_probe_at`, until it is answered).
+    """
+
+    __tablename__ = "destination_state"
+
+    destination: Mapped[str] = mapped_column(String(64), primary_key=True)
+    breaker: Mapped[str] = mapped_column(String(16))
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    changed_at: Mapped[float] = mapped_column(Float)
+    next_probe_at: Mapped[float] = mapped_column(Float, default=0.0)
+    last_error: Mapped[str] = mapped_column(Text, default="")
+
+
+class Retrieval(Base):
+    """Images that one source was asked for, as an exam lacked views (or priors are wanted).
+
+    state: `due`, `leased`, `done`, `failed` (given up; `text` says why).
+    purpose: `views` or `priors`.
+    found, moved, failed: numbers of images.
+    """
+
+    __tablename__ = "retrieval"
+    __table_args__ = (
+        UniqueConstraint("exam_id", "source", "purpose"),
+        Index("ix_retrieval_state", "state", "next_try_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), index=True)
+    source: Mapped[str] = mapped_column(String(64))
+    purpose: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16))
+    asked_at: Mapped[float] = mapped_column(Float)
+    finished_at: Mapped[float | None] = mapped_column(Float, default=None)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    next_try_at: Mapped[float] = mapped_column(Float, default=0.0)
+    lease_owner: Mapped[str] = mapped_column(String(64), default="")
+    lease_until: Mapped[float] = mapped_column(Float, default=0.0)
+    found: Mapped[int] = mapped_column(Integer, default=0)
+    moved: Mapped[int] = mapped_column(Integer, default=0)
+    failed: Mapped[int] = mapped_column(Integer, default=0)
+    text: Mapped[str] = mapped_column(Text, default="")
 
 
 class Heartbeat(Base):

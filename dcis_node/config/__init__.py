@@ -1,14 +1,13 @@
 """config.toml into frozen settings, or a refusal that names file, key, value and what is allowed."""
 
 from dcis_node.config.configuration import Configuration
+from dcis_node.config.delivery import DeliverSettings, DestinationSettings, DestinationTls
 from dcis_node.config.load import configuration_from, load_configuration
 from dcis_node.config.reception import Peer, ReceiveSettings, TlsSettings
 from dcis_node.config.sections import (
     REGISTRY,
     AnalyseSettings,
     AuditSettings,
-    DeliverSettings,
-    DestinationSettings,
     ExamSettings,
     MaintenanceSettings,
     MetricsSettings,
@@ -23,6 +22,7 @@ __all__ = [
     "Configuration",
     "DeliverSettings",
     "DestinationSettings",
+    "DestinationTls",
     "ExamSettings",
     "MaintenanceSettings",
     "MetricsSettings",

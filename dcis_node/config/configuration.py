@@ -6,13 +6,12 @@ from typing import Annotated
 from pydantic import field_validator
 
 from dcis_node.config.base import AsTuple, Settings
+from dcis_node.config.delivery import DeliverSettings, DestinationSettings
 from dcis_node.config.reception import ReceiveSettings, TlsSettings
 from dcis_node.config.sections import (
     REGISTRY,
     AnalyseSettings,
     AuditSettings,
-    DeliverSettings,
-    DestinationSettings,
     ExamSettings,
     MaintenanceSettings,
     MetricsSettings,

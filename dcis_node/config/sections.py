@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from dcis_node.config.base import AETitle, Name, Port, Settings, Sha256, TimeOfDay
+from dcis_node.config.base import AETitle, Port, Settings, Sha256, TimeOfDay
 
 # The value of analyse.bundle that takes the active bundle of a registry.
 REGISTRY = "registry"
@@ -63,27 +63,6 @@ class AnalyseSettings(Settings):
             msg = 'with bundle = "registry" the promotion says which bundle; bundle_sha256 must be empty'
             raise ValueError(msg)
         return self
-
-
-class DestinationSettings(Settings):
-    """One place where results go."""
-
-    name: Name
-    host: Annotated[str, StringConstraints(min_length=1, max_length=253)]
-    port: Annotated[int, Field(ge=1, le=65535)]
-    aet: AETitle
-    calling_aet: AETitle | None = None
-    profile: Literal["generic", "ohif", "mammo-workstation", "archive"] = "generic"
-    measurement_report: Literal["comprehensive-3d", "comprehensive"] = "comprehensive-3d"
-
-
-class DeliverSettings(Settings):
-    """The courier."""
-
-    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    backoff_first_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
-    backoff_most_seconds: Annotated[float, Field(gt=0, le=86400)] = 900.0
-    lease_seconds: Annotated[float, Field(ge=10, le=86400)] = 300.0
 
 
 class AuditSettings(Settings):

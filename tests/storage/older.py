@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, text
 
 from storage import engines, migrate
 
-EARLIER = ("0001", "0002", "0003")
+EARLIER = ("0001", "0002", "0003", "0004")
 
 # Every column of the first schema.
 ROWS: Mapping[str, Mapping[str, object]] = {
@@ -53,6 +53,7 @@ ROWS: Mapping[str, Mapping[str, object]] = {
 SINCE: Mapping[str, Mapping[str, Mapping[str, object]]] = {
     "0002": {"exam": {"bundle_sha256": "ab"}},
     "0003": {"result": {"kind": "readable_report"}, "view_analysis": {"picture_sha256": "b" * 64}},
+    "0004": {"maintenance": {"name": "sweep", "started_at": 1.0, "finished_at": 2.0, "ok": 1, "detail": "{}"}},
 }
 
 
@@ -62,7 +63,7 @@ def rows_of(schema: str) -> dict[str, dict[str, object]]:
     for since, tables in SINCE.items():
         if since <= schema:
             for table, columns in tables.items():
-                rows[table].update(columns)
+                rows.setdefault(table, {}).update(columns)
     return rows
 
 
