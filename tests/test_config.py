@@ -81,7 +81,19 @@ def test_a_file_that_is_no_toml_is_named_with_the_place(config):
         ("[analyse]\nbundle_sha256 = 'abc'", ["analyse.bundle_sha256 = 'abc'"]),
         ("[receive]\nhost = '0.0.0.0'", ["receive", "[[receive.peers]]"]),
         ("[[receive.peers]]\naet = 'P'\naddresses = ['10.0.0.300']", ["addresses", "10.0.0.300"]),
-        ("[[destinations]]\nname = 'p'\nhost = 'h'\nport = 104", ["destinations.0.aet", "missing"]),
+        ("[[destinations]]\nname = 'p'\nhost = 'h'\nport = 104", ["destinations.0", "needs host, port and aet"]),
+        ("[[destinations]]\nhost = 'h'\nport = 104\naet = 'A'", ["destinations.0.name", "missing"]),
+        ("[[destinations]]\nname='p'\nkind='dicomweb'", ["destinations.0", "dicomweb needs url"]),
+        (
+            "[[destinations]]\nname='p'\nkind='dicomweb'\nurl='http://h/'\nproof='commitment'",
+            ["destinations.0", "no storage commitment"],
+        ),
+        ("[[destinations]]\nname='p'\nkind='dicomweb'\nurl='ftp://h/'", ["destinations.0.url = 'ftp://h/'"]),
+        (
+            "[[destinations]]\nname='p'\nhost='h'\nport=1\naet='A'\ntls={certificate='a', key='b'}",
+            ["destinations.0.tls", "needs tls.ca"],
+        ),
+        ("[[destinations]]\nname='p'\nhost='h'\nport=1\naet='A'\nurl='http://h/'", ["belong to kind dicomweb"]),
         (
             "[[destinations]]\nname='p'\nhost='h'\nport=1\naet='A'\n[[destinations]]\nname='p'\nhost='i'\nport=1\naet='A'",
             ["destinations", "same name"],
