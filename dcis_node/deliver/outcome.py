@@ -49,6 +49,7 @@ class Failure(StrEnum):
     NO_CONNECTION = "no_connection"  # refused, no route, unknown host
     CONNECT_TIMEOUT = "connect_timeout"
     REJECTED = "rejected"  # A-ASSOCIATE-RJ
+    TLS = "tls"  # no secure connection: a certificate that does not count, or no TLS there
     NO_ASSOCIATION = "no_association"  # A-ABORT, a closed connection or silence in place of A-ASSOCIATE-AC
     CLASS_NOT_ACCEPTED = "class_not_accepted"
     SYNTAX_NOT_ACCEPTED = "syntax_not_accepted"
