@@ -144,7 +144,7 @@ _FAILURES = {
     Failure.CLASS_NOT_ACCEPTED: (Action.RETRY_SLOW, "{peer} does not accept objects of this SOP class{detail}"),
     Failure.SYNTAX_NOT_ACCEPTED: (
         Action.RETRY_SLOW,
-        "{peer} accepts the SOP class but not the object's transfer syntax{detail}; objects are never re-encoded",
+        "{peer} accepts the SOP class but not the object's transfer syntax{detail}: see its transfer_syntaxes",
     ),
     Failure.CUT_OFF: (Action.RETRY, "{peer} ended the association before it answered; the object may be there"),
     Failure.NO_ANSWER: (Action.RETRY, "{peer} did not answer in time{detail}; the object may be there"),
