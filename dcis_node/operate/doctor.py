@@ -159,7 +159,7 @@ def _destinations(configuration: Configuration) -> Iterator[Finding]:
         yield Finding("destinations", Verdict.WARN, "none: results are kept and sent nowhere")
     for settings, destination in zip(configuration.destinations, destinations_of(configuration), strict=True):
         answer = route_to(configuration, settings).probe()
-        verdict = Verdict.OK if answer.ok else Verdict.FAIL
+        verdict = Verdict.OK if answer.ok else (Verdict.WARN if answer.is_there else Verdict.FAIL)
         asked = "C-ECHO: " if settings.kind == "dicom" else ""
         yield Finding(f"destination {destination.name}", verdict, f"{asked}{answer.text}")
         if answer.is_there and settings.kind == "dicom":
