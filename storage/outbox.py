@@ -15,6 +15,7 @@ from storage.schema import DeliveryAttempt, Outbox, Result
 
 BATCH = 64  # rows of one claim; an exam has about ten results
 STATES = ("due", "leased", "dead", "sent", "proven")  # nearly all rows end in one of the last two
+THERE = ("sent", "proven")  # the peer has it
 LONGEST_TEXT = 500  # characters of an error that are kept
 
 
@@ -165,19 +166,19 @@ def mark_sent(
     Parameters
     ----------
     proof_due_at
-        When its arrival is to be proven (see `storage.proofs`); None: never.
+        When its proof is to be asked for; None if it is not.
 
     Returns
     -------
     bool
-        False if it was `sent` or `proven` already.
+        False if it was `sent` (or `proven`) already.
     """
     with db.write() as session:
         _add_attempt(session, parcel, now=now, status=status, error=note)
-        unsent = and_(Outbox.id == parcel.outbox_id, Outbox.state.not_in(("sent", "proven")))
+        unsent = and_(Outbox.id == parcel.outbox_id, Outbox.state.not_in(THERE))
         values = {"state": "sent", "sent_at": now, "last_status": status, "last_error": note[:LONGEST_TEXT]}
-        values["proof_due_at"] = proof_due_at
-        return _change(session, unsent, **values, lease_owner="", lease_until=0.0) == 1
+        values |= {"lease_owner": "", "lease_until": 0.0, "proof_due_at": proof_due_at}
+        return _change(session, unsent, **values) == 1
 
 
 def mark_retry(
