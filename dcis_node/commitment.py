@@ -98,7 +98,7 @@ def read_report(event_type: int | None, data: bytes, *, implicit_vr: bool) -> Re
     try:
         information = read_dataset(BytesIO(data), implicit_vr, True)  # noqa: FBT003 -- little endian
         report = _report(information)
-    except Exception as error:  # whatever pydicom makes of hostile bytes, RecursionError among it
+    except Exception as error:  # noqa: BLE001 -- whatever pydicom makes of hostile bytes, RecursionError among it
         text = f"a report cannot be read ({type(error).__name__})"
         raise ReportFault(INVALID_ARGUMENT, text) from None
     if not report.transaction_uid:
@@ -131,13 +131,13 @@ def _items(information: Dataset, tag: int) -> Iterator[Dataset]:
 
 def _uid(item: Dataset, tag: int) -> str:
     """Give a UID; "" if there is none or it is no UID. Raw, as pydicom's conversion would warn, and quote it."""
-    value = item.get_item(tag).value if tag in item else b""  # type: ignore[union-attr]
+    value = item.get_item(tag).value if tag in item else b""
     text = (value or b"").decode("ascii").rstrip("\0 ")
     return text if _UID.fullmatch(text) else ""
 
 
 def _reason(item: Dataset) -> int | None:
-    value = item.get_item(_REASON).value if _REASON in item else b""  # type: ignore[union-attr]
+    value = item.get_item(_REASON).value if _REASON in item else b""
     return int.from_bytes(value, "little") if value and len(value) == 2 else None
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.proofs import Next, Unproven, load, prove_in, settle_in
-from storage.schema import Commitment, CommitmentItem, Outbox
+from storage.schema import Commitment, CommitmentItem, Outbox, Result
 
 # What becomes of an object that a report does not confirm: given the row, the Failure Reason, whether the report names
 # the object at all, and the moment.
@@ -138,6 +138,12 @@ def _request(session: Session, transaction_uid: str) -> Commitment | None:
 
 def _objects(session: Session, request: Commitment) -> list[int]:
     return list(session.scalars(select(CommitmentItem.outbox_id).where(CommitmentItem.commitment_id == request.id)))
+
+
+def _uids(session: Session, items: Collection[CommitmentItem]) -> dict[int, str]:
+    chosen = select(Outbox.id, Result.sop_instance_uid).join(Result, Result.id == Outbox.result_id)
+    rows = session.execute(chosen.where(Outbox.id.in_({item.outbox_id for item in items})))
+    return {row[0]: row[1] for row in rows}
 
 
 def _ask_again_at(session: Session, outbox_ids: Collection[int], moment: float) -> None:

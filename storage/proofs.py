@@ -140,13 +140,13 @@ def settle_in(session: Session, row: Unproven, fate: Next) -> bool:
     same = and_(
         Outbox.id == row.outbox_id,
         Outbox.state == "sent",
-        Outbox.sent_at == row.sent_at,
+        func.coalesce(Outbox.sent_at, 0.0) == row.sent_at,
         Outbox.proof_attempts == row.denials,
     )
     text = fate.text[:LONGEST_TEXT]
     if fate.state == "sent":
         return _change(session, same, {"proof_due_at": fate.at, "proof_error": text}) == 1
-    values = {"state": fate.state, "proof_due_at": None, "proof_error": text, "last_error": text}
+    values: dict[str, object] = {"state": fate.state, "proof_due_at": None, "proof_error": text, "last_error": text}
     values["proof_attempts"] = row.denials + 1
     if fate.state == "due":
         values |= {"next_try_at": fate.at, "attempts": 0, "first_try_at": None}
@@ -209,10 +209,10 @@ def _unproven(session: Session, outbox_ids: Sequence[int]) -> list[Unproven]:
     rows = session.execute(
         select(
             Outbox.id, Result.sop_class_uid, Result.sop_instance_uid, Result.study_instance_uid,
-            Result.series_instance_uid, Outbox.sent_at, Outbox.proof_attempts,
+            Result.series_instance_uid, func.coalesce(Outbox.sent_at, 0.0), Outbox.proof_attempts,
         )
         .join(Result, Result.id == Outbox.result_id)
-        .where(Outbox.id.in_(outbox_ids), Outbox.state == "sent", Outbox.sent_at.is_not(None))
+        .where(Outbox.id.in_(outbox_ids), Outbox.state == "sent")
         .order_by(Outbox.id)
     )  # fmt: skip
     return [Unproven(*row, *last.get(row.id, ("", None))) for row in rows]

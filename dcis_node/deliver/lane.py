@@ -166,9 +166,7 @@ def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: 
     )
     if verdict.action is Action.DONE and sent.status is not None:
         proof_due_at = now + PROOF_DELAY_SECONDS if context.proven else None
-        outbox.mark_sent(
-            context.db, parcel, now=now, status=sent.status, note=verdict.text, proof_due_at=proof_due_at
-        )
+        outbox.mark_sent(context.db, parcel, now=now, status=sent.status, note=verdict.text, proof_due_at=proof_due_at)
         return verdict
     if verdict.action is Action.DEAD:
         outbox.mark_dead(context.db, parcel, owner=context.owner, now=now, status=sent.status, error=verdict.text)

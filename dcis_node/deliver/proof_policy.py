@@ -1,18 +1,16 @@
 """What to do about results whose arrival is not proven. Pure: moments are passed in.
 
-The Failure Reasons are those of PS3.3 C.14.1.1 and PS3.4 J.3.3.1.1:
+The Failure Reasons are those of PS3.3 C.14.1.1 and PS3.4 J.3.3.1.1. What each of them leads to:
 
-| what the peer says | what it means | what we do |
-|---|---|---|
-| 0112 no such object instance; not found by query | it does not have the object | send the same bytes again, later
-  each time; after `MOST_RESENDS` of them `dead` |
-| 0119 class / instance conflict | it has another object under this UID | `dead`: sending again changes nothing |
-| 0122 SOP class not supported | it commits itself to no objects of this class | ask by query if it may be (`auto`);
-  else again daily, until `give_up_seconds` |
-| 0131 duplicate Transaction UID | it has a request under the UID of this one | ask again soon; each request has a new UID |
-| 0110 processing failure, 0213 resource limitation, no reason, an unlisted one, an object that the report leaves out |
-  a fault of this moment | ask again, later each time |
-| no report in time | unknown | ask again at once, under a new UID |
+- 0112 no such object instance, and "not found" by query: the peer does not have the object. The same bytes are sent
+  again, later each time; after `MOST_RESENDS` of them the row is `dead`.
+- 0119 class / instance conflict: it has another object under this UID. `dead`: sending again would change nothing.
+- 0122 SOP class not supported: it commits itself to no objects of this class. They are asked after by query if that may
+  be (`auto`), else again daily.
+- 0131 duplicate Transaction UID: it has another request under that UID. Asked again soon, under a new one.
+- 0110 processing failure, 0213 resource limitation, no reason, an unlisted one, an object that the report leaves out: a
+  fault of this moment. Asked again, later each time.
+- No report in time: not known. Asked again under a new Transaction UID; by query if that may be (`auto`).
 
 What was not proven `give_up_seconds` after it was sent stays `sent`, and is not asked after any more: the peer did
 answer that it has the object. It is counted, and `trace` says why.

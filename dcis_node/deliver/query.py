@@ -136,6 +136,6 @@ def _listed(answer: Dataset | None) -> set[str]:
 
 
 def _text(answer: Dataset, tag: int) -> str:
-    value = answer.get_item(tag).value if tag in answer else b""  # type: ignore[union-attr]
+    value = answer.get_item(tag).value if tag in answer else b""
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value or "")
     return text.rstrip("\0 ")
