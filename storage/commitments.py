@@ -112,9 +112,10 @@ def take_report(
         if request.state == "reported":
             return Taken.REPEATED
         in_time = request.state == "asked"
-        request.state, request.reported_at = "reported", now
         items = session.scalars(select(CommitmentItem).where(CommitmentItem.commitment_id == request.id)).all()
         uids = _uids(session, items)
+        rows = load(session, list(uids))  # as they are before this report
+        request.state, request.reported_at = "reported", now
         for item in items:
             uid = uids[item.outbox_id]
             if uid in committed:
@@ -124,9 +125,9 @@ def take_report(
         session.flush()
         prove_in(session, [i.outbox_id for i in items if i.outcome == "committed"], by="commitment", now=now)
         left = {item.outbox_id: item for item in items if item.outcome != "committed"}
-        for row in load(session, list(left)) if in_time else ():
-            named = left[row.outbox_id].outcome == "failed"
-            settle_in(session, row, judge(row, left[row.outbox_id].reason, named, now))
+        for row in rows if in_time else ():
+            if item := left.get(row.outbox_id):
+                settle_in(session, row, judge(row, item.reason, item.outcome == "failed", now))
         return Taken.NEW
 
 

@@ -34,7 +34,7 @@ class Unproven:
     denials
         How often the destination has said that it does not have it, since the row was enqueued or requeued.
     last_request
-        What became of the last request for commitment: "" if there was none, else the state of its row.
+        What became of the last request for commitment that is closed: the state of its row; "" if there was none.
     last_reason
         Failure Reason of that request for this object; None without one.
     """
@@ -202,7 +202,7 @@ def _unproven(session: Session, outbox_ids: Sequence[int]) -> list[Unproven]:
         for outbox_id, state, reason in session.execute(
             select(CommitmentItem.outbox_id, Commitment.state, CommitmentItem.reason)
             .join(Commitment, Commitment.id == CommitmentItem.commitment_id)
-            .where(CommitmentItem.outbox_id.in_(outbox_ids))
+            .where(CommitmentItem.outbox_id.in_(outbox_ids), Commitment.state != "asked")
             .order_by(CommitmentItem.id)
         )
     }

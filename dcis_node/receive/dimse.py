@@ -195,7 +195,7 @@ class StreamingDimse(DIMSEServiceProvider):
         elif (isinstance(message, C_ECHO_RQ) or self._is_of_commitment(message)) and not has_data_set:
             self._end()
         else:
-            raise ProtocolFault("only C-ECHO and C-STORE requests, and reports on storage commitment, are served")
+            raise ProtocolFault("only C-ECHO and C-STORE requests are served, and reports on storage commitment")
 
     def _is_of_commitment(self, message: Any) -> bool:  # noqa: ANN401 -- pynetdicom ships no types
         """Tell whether it is a report on storage commitment, or a request for it, which gets its answer too."""
