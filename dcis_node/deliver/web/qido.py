@@ -1,0 +1,171 @@
+"""Ask a DICOMweb service by QIDO-RS (PS3.18 10.6) whether it is there, and whether objects are there."""
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import requests
+import urllib3
+from dicomweb_client.web import DICOMwebClient
+
+from dcis_node.deliver.outcome import EchoResult, Failure, Outgoing
+from dcis_node.deliver.policy import judge_failure
+from dcis_node.deliver.web.address import WebAddress
+from dcis_node.deliver.web.credentials import Unusable
+from dcis_node.deliver.web.session import WebSession
+from dcis_node.deliver.web.trouble import failure_of_error, failure_of_status
+
+# The Verification SOP Class (PS3.6): no study has this UID, so the answer is short and names no patient.
+NO_STUDY = "1.2.840.10008.1.1"
+SOP_INSTANCE_UID = "00080018"
+INSTANCE_AVAILABILITY = "00080056"  # PS3.3 C.4.23
+_UID = re.compile(r"[0-9.]{1,64}")
+# The service talked to us: it may take objects though it answers no query.
+REACHED = frozenset(
+    {Failure.BAD_REQUEST, Failure.FORBIDDEN, Failure.MEDIA_TYPE, Failure.NO_SERVICE, Failure.NO_VALID_ANSWER}
+)
+
+
+class Located(Protocol):
+    """An object of which is known where it belongs."""
+
+    @property
+    def study_instance_uid(self) -> str:
+        """Of its study."""
+
+    @property
+    def series_instance_uid(self) -> str:
+        """Of its series."""
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """Its own."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a service lists.
+
+    Parameters
+    ----------
+    found
+        SOP Instance UIDs that were asked after and that it has.
+    missing
+        Those that it does not have.
+    failure
+        Why nothing is known of the others, in an administrator's words.
+    """
+
+    found: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
+    failure: str = ""
+
+
+class _NoAnswer(Exception):  # noqa: N818 -- an outcome within this module
+    """A query came to nothing.
+
+    Parameters
+    ----------
+    failure
+        How; None where the service says that there is no such study or series.
+    """
+
+    def __init__(self, failure: Failure, detail: str) -> None:
+        super().__init__(failure.value)
+        self.failure = failure
+        self.detail = detail
+
+
+def find_stored(rows: Iterable[Located], web: WebAddress) -> Stored:
+    """Ask after objects, one by one within their series: a service may bound longer lists, or know no lists of UIDs.
+
+    Nothing is raised for a failure of service or network; the first one ends the questions.
+    """
+    found: set[str] = set()
+    missing: set[str] = set()
+    try:
+        with WebSession(web) as session:
+            for row in rows:
+                uid = row.sop_instance_uid
+                there = _search(session, web, uid, study=row.study_instance_uid, series=row.series_instance_uid)
+                (found if there else missing).add(uid)
+    except (_NoAnswer, Unusable) as error:
+        return Stored(frozenset(found), frozenset(missing), _words(error, web))
+    return Stored(frozenset(found), frozenset(missing))
+
+
+def present(items: Sequence[Outgoing], web: WebAddress) -> frozenset[str]:
+    """Give the SOP Instance UIDs of those objects that the service lists; none where it cannot be asked."""
+    found = set()
+    try:
+        with WebSession(web) as session:
+            for item in items:
+                if _search(session, web, item.sop_instance_uid):
+                    found.add(item.sop_instance_uid)
+    except (_NoAnswer, Unusable):
+        return frozenset(found)
+    return frozenset(found)
+
+
+def probe(web: WebAddress) -> EchoResult:
+    """Ask a service by a query that finds nothing whether it is there: what C-ECHO is to a DICOM peer."""
+    started = time.monotonic()
+    try:
+        with WebSession(web) as session:
+            client = _client(session, web)
+            _ask(lambda: client.search_for_studies(limit=1, search_filters={"StudyInstanceUID": NO_STUDY}), web)
+    except (_NoAnswer, Unusable) as error:
+        return EchoResult(ok=False, text=_words(error, web), seconds=time.monotonic() - started)
+    return EchoResult(ok=True, text=f"{web} answered a query", seconds=time.monotonic() - started)
+
+
+def _client(session: WebSession, web: WebAddress) -> DICOMwebClient:
+    client = DICOMwebClient(web.url, session=session, timeout=session.timeout, permissive_uid=True)
+    client.set_http_retry_params(retry=False)  # the courier's policy is the only one that tries again
+    return client
+
+
+def _search(
+    session: WebSession, web: WebAddress, uid: str, *, study: str | None = None, series: str | None = None
+) -> bool:
+    client = _client(session, web)
+    # The study's UID is a stranger's: one that is no UID is not made part of a path.
+    if not (study and series and _UID.fullmatch(study) and _UID.fullmatch(series)):
+        study = series = None
+    filters = {"SOPInstanceUID": uid}
+    listed = _ask(lambda: client.search_for_instances(study, series, search_filters=filters), web, absent=[])
+    return any(
+        _value(one, SOP_INSTANCE_UID) == uid and _value(one, INSTANCE_AVAILABILITY) != "UNAVAILABLE" for one in listed
+    )
+
+
+def _ask(query: Any, web: WebAddress, *, absent: list[Any] | None = None) -> list[Any]:  # noqa: ANN401
+    """Make a query; `absent` is what a 404 means: a service may say it of a study that it has not."""
+    try:
+        listed = query()
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        if status == 404 and absent is not None:
+            return absent
+        raise _NoAnswer(*failure_of_status(status, web)) from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise _NoAnswer(*failure_of_error(error)) from error
+    except (ValueError, RecursionError) as error:  # not JSON
+        raise _NoAnswer(Failure.NO_VALID_ANSWER, "") from error
+    if not isinstance(listed, list):
+        raise _NoAnswer(Failure.NO_VALID_ANSWER, "")
+    return listed
+
+
+def _value(listed: object, tag: str) -> str:
+    element = listed.get(tag) if isinstance(listed, dict) else None
+    values = element.get("Value") if isinstance(element, dict) else None
+    return str(values[0]).strip("\0 ") if isinstance(values, list) and values else ""
+
+
+def _words(error: _NoAnswer | Unusable, web: WebAddress) -> str:
+    if isinstance(error, Unusable):
+        return judge_failure(Failure.CREDENTIALS, web, detail=str(error)).text
+    return judge_failure(error.failure, web, detail=error.detail).text
