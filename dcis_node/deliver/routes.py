@@ -7,7 +7,6 @@ from dcis_node.config import DeliverSettings, DestinationSettings
 from dcis_node.deliver.outcome import PeerAddress
 from dcis_node.deliver.route import Route
 from dcis_node.deliver.sender import echo, send_files
-from dcis_node.errors import ConfigurationError
 
 
 def route_of(destination: DestinationSettings, settings: DeliverSettings, *, aet: str, base: Path) -> Route:
@@ -21,15 +20,14 @@ def route_of(destination: DestinationSettings, settings: DeliverSettings, *, aet
         Our AE title, for a destination that sets no `calling_aet`.
     base
         The folder to which paths in the settings are relative.
-
-    Raises
-    ------
-    ConfigurationError
-        There is no way of sending of its kind.
     """
     if destination.kind == "dicom":
         return dicom_route(peer_of(destination, settings, aet=aet, base=base))
-    raise ConfigurationError(f"destination {destination.name}: kind {destination.kind} is not supported")
+    # requests and dicomweb-client take long to load: only those who need them wait for it.
+    from dcis_node.deliver.web.route import web_route  # noqa: PLC0415
+
+    seconds = destination.timeout_seconds or settings.timeout_seconds
+    return web_route(destination, base=base, timeout_seconds=seconds)
 
 
 def dicom_route(peer: PeerAddress) -> Route:

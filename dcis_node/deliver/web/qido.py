@@ -117,8 +117,10 @@ def probe(web: WebAddress) -> EchoResult:
             client = _client(session, web)
             _ask(lambda: client.search_for_studies(limit=1, search_filters={"StudyInstanceUID": NO_STUDY}), web)
     except (_NoAnswer, Unusable) as error:
-        return EchoResult(ok=False, text=_words(error, web), seconds=time.monotonic() - started)
-    return EchoResult(ok=True, text=f"{web} answered a query", seconds=time.monotonic() - started)
+        reached = isinstance(error, _NoAnswer) and error.failure in REACHED
+        seconds = time.monotonic() - started
+        return EchoResult(ok=False, text=_words(error, web), seconds=seconds, reached=reached)
+    return EchoResult(ok=True, text=f"{web} answered a query", seconds=time.monotonic() - started, reached=True)
 
 
 def _client(session: WebSession, web: WebAddress) -> DICOMwebClient:

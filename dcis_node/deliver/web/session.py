@@ -15,7 +15,6 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3 import HTTPConnectionPool
-from urllib3.connection import BaseHTTPConnection
 
 from dcis_node import __version__
 from dcis_node.deliver.web.address import WebAddress
@@ -102,10 +101,10 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self.over = False
         self._seconds = seconds
-        self._connections: list[BaseHTTPConnection] = []
+        self._connections: list[object] = []
         self._timer: threading.Timer | None = None
 
-    def watch(self, connection: BaseHTTPConnection) -> None:
+    def watch(self, connection: object) -> None:
         """Add a connection to those that are cut."""
         self._connections.append(connection)
 
@@ -148,7 +147,7 @@ class _Adapter(HTTPAdapter):
         pool = super().get_connection_with_tls_context(*args, **kwargs)
         make = type(pool).ConnectionCls
 
-        def watched(*args: Any, **kwargs: Any) -> BaseHTTPConnection:  # noqa: ANN401
+        def watched(*args: Any, **kwargs: Any) -> object:  # noqa: ANN401
             connection = make(*args, **kwargs)
             self._deadline.watch(connection)
             return connection
