@@ -13,11 +13,14 @@ from dcis_node.deliver.events import Notify, nobody
 from dcis_node.deliver.lane import Lane, deliver_next
 from dcis_node.deliver.loops import Loop, Ticks, run_loops
 from dcis_node.deliver.routes import route_of
+from dcis_node.deliver.watch import WATCH_SECONDS, Watch
 from storage import outbox
 from storage.database import Database
 from storage.files import FileStore
 
 __all__ = ["Lane", "deliver_next", "run_courier"]
+
+WATCH_LIMIT_SECONDS = 300.0  # longest look for what is late: some short readings of the index
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +84,7 @@ def run_courier(
             notify=notify,
         )
         loops += _loops(lane)
+    loops.append(_watching(db, [destination.name for destination in destinations]))
     run_loops(loops, stop=stop, leave=leave, beat=beat)
 
 
@@ -89,6 +93,17 @@ def _loops(lane: Lane) -> Iterator[Loop]:
     ticks = Ticks()
     ticking = replace(lane, tick=ticks)
     yield Loop(f"deliver {lane.destination}", lambda: deliver_next(ticking, now=time.time()), lane.lease_seconds, ticks)
+
+
+def _watching(db: Database, names: Sequence[str]) -> Loop:
+    """Look from time to time for what is late."""
+    watch = Watch(db, names)
+
+    def look() -> bool:
+        watch.look(now=time.time())
+        return False
+
+    return Loop("watch", look, WATCH_SECONDS + WATCH_LIMIT_SECONDS, pause_seconds=WATCH_SECONDS)
 
 
 def _warn_of_strangers(db: Database, destinations: Sequence[DestinationSettings]) -> None:
