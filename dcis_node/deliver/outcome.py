@@ -68,8 +68,7 @@ class Failure(StrEnum):
     NO_ANSWER = "no_answer"  # silence after the object: unknown, too
     INTERNAL = "internal"  # a defect of ours
     # Of DICOMweb (deliver/web).
-    CREDENTIALS = "credentials"  # our own files of secrets or certificates; nothing was sent
-    TLS = "tls"  # no agreement on TLS: most often a certificate that is not trusted; nothing was sent
+    CREDENTIALS = "credentials"  # our own files of secrets; nothing was sent
     UNAUTHORIZED = "unauthorized"  # HTTP 401: it does not take our credentials
     FORBIDDEN = "forbidden"  # HTTP 403: it knows who we are, and does not let us
     NO_SERVICE = "no_service"  # HTTP 404 and its like, or a redirect: not the URL of a DICOMweb service

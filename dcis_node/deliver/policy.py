@@ -149,12 +149,11 @@ _FAILURES = {
         Action.RETRY_SLOW,
         "{peer} accepts the SOP class but not the object's transfer syntax{detail}: see its transfer_syntaxes",
     ),
-    Failure.CUT_OFF: (Action.RETRY, "{peer} ended the association before it answered; the object may be there"),
+    Failure.CUT_OFF: (Action.RETRY, "{peer} ended the connection before it answered{detail}; the object may be there"),
     Failure.NO_ANSWER: (Action.RETRY, "{peer} did not answer in time{detail}; the object may be there"),
     Failure.INTERNAL: (Action.RETRY_SLOW, "an error of this program{detail}"),
-    # Files of secrets and certificates are read anew for each attempt: a renewed one heals these without a person.
-    Failure.CREDENTIALS: (Action.RETRY, "our own files for {peer} cannot be used{detail}"),
-    Failure.TLS: (Action.RETRY, "no TLS connection to {peer}{detail}"),
+    # Files of secrets are read anew for each attempt: a renewed one heals these two without a person.
+    Failure.CREDENTIALS: (Action.RETRY, "our credentials for {peer} cannot be read{detail}"),
     Failure.UNAUTHORIZED: (Action.RETRY, "{peer} refused our credentials{detail}"),
     Failure.FORBIDDEN: (Action.RETRY_SLOW, "{peer} does not let us store{detail}: give our account the right to"),
     Failure.NO_SERVICE: (Action.RETRY_SLOW, "{peer} is not the URL of a DICOMweb service{detail}: correct url"),
@@ -183,6 +182,11 @@ _OF_DESTINATION = {
     Failure.TLS,
     Failure.REJECTED,
     Failure.NO_ASSOCIATION,
+    Failure.CREDENTIALS,
+    Failure.UNAUTHORIZED,
+    Failure.FORBIDDEN,
+    Failure.NO_SERVICE,
+    Failure.BUSY,
 }
 _LOST = {Failure.CUT_OFF, Failure.NO_ANSWER}
 

@@ -28,7 +28,7 @@ def route_of(destination: DestinationSettings, settings: DeliverSettings, *, aet
     from dcis_node.deliver.web.route import web_route  # noqa: PLC0415
 
     seconds = destination.timeout_seconds or settings.timeout_seconds
-    return web_route(destination, base=base, timeout_seconds=seconds)
+    return web_route(destination, base=base, tls=tls_of(destination.tls, base), timeout_seconds=seconds)
 
 
 def dicom_route(peer: PeerAddress) -> Route:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dcis_node.bcp195 import ClientTls
 from dcis_node.config import DestinationSettings
 
 
@@ -22,12 +23,8 @@ class WebAddress:
         For HTTP Basic authentication, if `username` is set. Files of secrets are read anew for each attempt.
     token_file
         A bearer token, if set (RFC 6750).
-    ca
-        Whose certificate the service must show; None: one that this machine's own store trusts.
-    certificate, key
-        Ours, for a service that asks for one.
-    check_host_name
-        Whether its certificate must name the host of `url`.
+    tls
+        For https: whose certificate counts, and ours. None: the authorities that this machine trusts.
     """
 
     url: str
@@ -35,10 +32,7 @@ class WebAddress:
     username: str = ""
     password_file: Path | None = None
     token_file: Path | None = None
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    check_host_name: bool = True
+    tls: ClientTls | None = None
 
     def __str__(self) -> str:
         return self.url
@@ -76,19 +70,16 @@ class WebAddress:
         return "username and password_file" if self.username else "no credentials are configured"
 
     @property
-    def files(self) -> dict[str, Path]:
-        """The files that a request reads, by their key in the configuration."""
-        named = {
-            "password_file": self.password_file,
-            "token_file": self.token_file,
-            "tls.ca": self.ca,
-            "tls.certificate": self.certificate,
-            "tls.key": self.key,
-        }
-        return {key: path for key, path in named.items() if path is not None}
+    def secret_files(self) -> dict[str, Path]:
+        """The files of secrets, by their key in the configuration."""
+        named = {"password_file": self.password_file, "token_file": self.token_file}
+        found = {key: path for key, path in named.items() if path is not None}
+        return found | ({"tls.key": Path(self.tls.key)} if self.tls is not None and self.tls.key else {})
 
 
-def web_address(destination: DestinationSettings, *, base: Path, timeout_seconds: float) -> WebAddress:
+def web_address(
+    destination: DestinationSettings, *, base: Path, tls: ClientTls | None, timeout_seconds: float
+) -> WebAddress:
     """Give the address of a destination of kind dicomweb.
 
     Parameters
@@ -100,15 +91,11 @@ def web_address(destination: DestinationSettings, *, base: Path, timeout_seconds
     def path(value: str) -> Path | None:
         return base.absolute() / value if value else None
 
-    tls = destination.tls
     return WebAddress(
         url=destination.url.rstrip("/"),
         timeout_seconds=timeout_seconds,
         username=destination.username,
         password_file=path(destination.password_file),
         token_file=path(destination.token_file),
-        ca=path(tls.ca),
-        certificate=path(tls.certificate),
-        key=path(tls.key),
-        check_host_name=tls.check_host_name,
+        tls=tls,
     )

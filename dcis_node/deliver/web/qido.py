@@ -10,6 +10,7 @@ import requests
 import urllib3
 from dicomweb_client.web import DICOMwebClient
 
+from dcis_node.bcp195 import UnusableFileError
 from dcis_node.deliver.outcome import EchoResult, Failure, Outgoing
 from dcis_node.deliver.policy import judge_failure
 from dcis_node.deliver.web.address import WebAddress
@@ -78,6 +79,9 @@ class _NoAnswer(Exception):  # noqa: N818 -- an outcome within this module
         self.detail = detail
 
 
+NOT_ASKED = (_NoAnswer, Unusable, UnusableFileError)
+
+
 def find_stored(rows: Iterable[Located], web: WebAddress) -> Stored:
     """Ask after objects, one by one within their series: a service may bound longer lists, or know no lists of UIDs.
 
@@ -91,7 +95,7 @@ def find_stored(rows: Iterable[Located], web: WebAddress) -> Stored:
                 uid = row.sop_instance_uid
                 there = _search(session, web, uid, study=row.study_instance_uid, series=row.series_instance_uid)
                 (found if there else missing).add(uid)
-    except (_NoAnswer, Unusable) as error:
+    except NOT_ASKED as error:
         return Stored(frozenset(found), frozenset(missing), _words(error, web))
     return Stored(frozenset(found), frozenset(missing))
 
@@ -104,7 +108,7 @@ def present(items: Sequence[Outgoing], web: WebAddress) -> frozenset[str]:
             for item in items:
                 if _search(session, web, item.sop_instance_uid):
                     found.add(item.sop_instance_uid)
-    except (_NoAnswer, Unusable):
+    except NOT_ASKED:
         return frozenset(found)
     return frozenset(found)
 
@@ -116,7 +120,7 @@ def probe(web: WebAddress) -> EchoResult:
         with WebSession(web) as session:
             client = _client(session, web)
             _ask(lambda: client.search_for_studies(limit=1, search_filters={"StudyInstanceUID": NO_STUDY}), web)
-    except (_NoAnswer, Unusable) as error:
+    except NOT_ASKED as error:
         reached = isinstance(error, _NoAnswer) and error.failure in REACHED
         seconds = time.monotonic() - started
         return EchoResult(ok=False, text=_words(error, web), seconds=seconds, reached=reached)
@@ -153,7 +157,7 @@ def _ask(query: Any, web: WebAddress, *, absent: list[Any] | None = None) -> lis
             return absent
         raise _NoAnswer(*failure_of_status(status, web)) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise _NoAnswer(*failure_of_error(error)) from error
+        raise _NoAnswer(*failure_of_error(error, web)) from error
     except (ValueError, RecursionError) as error:  # not JSON
         raise _NoAnswer(Failure.NO_VALID_ANSWER, "") from error
     if not isinstance(listed, list):
@@ -167,7 +171,8 @@ def _value(listed: object, tag: str) -> str:
     return str(values[0]).strip("\0 ") if isinstance(values, list) and values else ""
 
 
-def _words(error: _NoAnswer | Unusable, web: WebAddress) -> str:
-    if isinstance(error, Unusable):
-        return judge_failure(Failure.CREDENTIALS, web, detail=str(error)).text
-    return judge_failure(error.failure, web, detail=error.detail).text
+def _words(error: Exception, web: WebAddress) -> str:
+    if isinstance(error, _NoAnswer):
+        return judge_failure(error.failure, web, detail=error.detail).text
+    failure = Failure.CREDENTIALS if isinstance(error, Unusable) else Failure.TLS
+    return judge_failure(failure, web, detail=str(error)).text

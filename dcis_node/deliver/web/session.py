@@ -4,24 +4,29 @@ requests and urllib3 do the work; this sets what they leave open. A session serv
 certificates are read when it is made, so that a renewed file counts from the next attempt on.
 """
 
+import socket
 import ssl
 import threading
+from contextlib import suppress
 from io import BytesIO
-from socket import SHUT_RDWR
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import certifi
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3 import HTTPConnectionPool
 
 from dcis_node import __version__
+from dcis_node.bcp195 import ClientTls, client_context
 from dcis_node.deliver.web.address import WebAddress
-from dcis_node.deliver.web.credentials import Unusable, read_secret
+from dcis_node.deliver.web.credentials import read_secret
 
 LONGEST_ANSWER_BYTES = 4 * 1024 * 1024  # the answer about 64 objects has 40 kB
 CHUNK_BYTES = 64 * 1024
+DEBIAN_STORE = "/etc/ssl/certs/ca-certificates.crt"
 # No 64 objects of one study, nor a query, take longer than that many waits beside the transfer.
 WAITS = 2  # the connection, the answer
 
@@ -44,7 +49,9 @@ class WebSession(requests.Session):
     Raises
     ------
     Unusable
-        A file of secrets or certificates cannot be used; nothing was sent.
+        A file of secrets cannot be used; nothing was sent.
+    UnusableFileError
+        A file of certificates cannot be used.
     """
 
     def __init__(self, web: WebAddress, *, transfer_seconds: float = 0.0) -> None:
@@ -55,11 +62,12 @@ class WebSession(requests.Session):
         self.hooks["response"].append(_read_bounded)
         self.timeout = (web.timeout_seconds, web.timeout_seconds)
         self._deadline = Deadline(WAITS * web.timeout_seconds + transfer_seconds)
-        context = tls_context(web)
-        self.verify = str(web.ca) if web.ca is not None else _own_store()
         self.adapters.clear()
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, _Adapter(self._deadline, context, check_host_name=web.check_host_name))
+        self.mount("http://", _Adapter(self._deadline))
+        if web.is_encrypted:
+            tls = _client_tls(web)
+            self.verify = tls.ca  # else requests would trust the authorities of its own list as well
+            self.mount("https://", _Adapter(self._deadline, tls))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401 -- as its base
         """Send a request, and read the answer, within the time.
@@ -101,12 +109,12 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self.over = False
         self._seconds = seconds
-        self._connections: list[object] = []
+        self._sockets: list[socket.socket] = []
         self._timer: threading.Timer | None = None
 
-    def watch(self, connection: object) -> None:
+    def watch(self, sock: socket.socket) -> None:
         """Add a connection to those that are cut."""
-        self._connections.append(connection)
+        self._sockets.append(sock)
 
     def __enter__(self) -> None:
         self._timer = threading.Timer(self._seconds, self._cut)
@@ -121,22 +129,19 @@ class Deadline:
 
     def _cut(self) -> None:
         self.over = True
-        for connection in self._connections:
-            sock = getattr(connection, "sock", None)  # None: not connected, or not any more
-            if sock is not None:
-                try:
-                    sock.shutdown(SHUT_RDWR)
-                except OSError:
-                    continue  # closed meanwhile
+        for sock in self._sockets:
+            with suppress(OSError):  # closed meanwhile
+                # Below TLS, whose own shutdown would unwrap the socket under its reader's hands.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class _Adapter(HTTPAdapter):
     """Connects with our TLS context, never tries again by itself, and puts each connection under the deadline."""
 
-    def __init__(self, deadline: Deadline, context: ssl.SSLContext, *, check_host_name: bool) -> None:
+    def __init__(self, deadline: Deadline, tls: ClientTls | None = None) -> None:
         self._deadline = deadline
-        self._tls: dict[str, Any] = {"ssl_context": context}
-        if not check_host_name:
+        self._tls: dict[str, Any] = {} if tls is None else {"ssl_context": client_context(tls)}
+        if tls is not None and not tls.check_host_name:
             self._tls["assert_hostname"] = False
         super().__init__(max_retries=0)
 
@@ -145,15 +150,17 @@ class _Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:  # noqa: ANN401 -- as its base
         pool = super().get_connection_with_tls_context(*args, **kwargs)
-        make = type(pool).ConnectionCls
-
-        def watched(*args: Any, **kwargs: Any) -> object:  # noqa: ANN401
-            connection = make(*args, **kwargs)
-            self._deadline.watch(connection)
-            return connection
-
-        pool.ConnectionCls = watched  # type: ignore[assignment]  # it is only called
+        pool.ConnectionCls = _watched(type(pool).ConnectionCls, self._deadline)
         return pool
+
+
+def _watched(kind: Any, deadline: Deadline) -> Any:  # noqa: ANN401 -- one of urllib3's two classes of connections
+    class Watched(kind):  # type: ignore[misc]
+        def connect(self) -> None:
+            super().connect()
+            deadline.watch(self.sock)
+
+    return Watched
 
 
 class _Bearer(AuthBase):
@@ -176,39 +183,12 @@ def _auth(web: WebAddress) -> AuthBase | None:
     return None
 
 
-def tls_context(web: WebAddress) -> ssl.SSLContext:
-    """Set up TLS: 1.2 or newer, the service's certificate is always verified, ours is shown if there is one.
-
-    Raises
-    ------
-    Unusable
-        A certificate or key cannot be read, or the two do not belong together.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.check_hostname = web.check_host_name
-    if web.ca is not None:
-        _load("tls.ca", lambda: context.load_verify_locations(cafile=web.ca))
-    if web.certificate is not None:
-        certificate, key = web.certificate, web.key
-        # With the empty passphrase an encrypted key is an error, not a question on a terminal.
-        _load("tls.certificate and tls.key", lambda: context.load_cert_chain(certificate, key, password=""))
-    return context
-
-
-def _load(what: str, load: Any) -> None:  # noqa: ANN401 -- a function whose value nobody wants
-    try:
-        load()
-    except ssl.SSLError as error:
-        raise Unusable(f"{what}: {(error.reason or 'not PEM').replace('_', ' ').lower()}") from error
-    except OSError as error:
-        raise Unusable(f"{what}: {error.strerror}") from error
-
-
-def _own_store() -> str | bool:
-    """Name the store of certificates that this machine trusts; True means that of the library certifi."""
-    paths = ssl.get_default_verify_paths()
-    return paths.cafile or paths.capath or True
+def _client_tls(web: WebAddress) -> ClientTls:
+    if web.tls is not None:
+        return web.tls
+    # Without tls.ca: whom this machine trusts, which is where an administrator adds a hospital's own authority.
+    store = ssl.get_default_verify_paths().cafile or DEBIAN_STORE
+    return ClientTls(store if Path(store).exists() else certifi.where())
 
 
 def _read_bounded(response: requests.Response, **_: object) -> requests.Response:

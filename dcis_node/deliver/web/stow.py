@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import requests
 import urllib3
 
+from dcis_node.bcp195 import UnusableFileError
 from dcis_node.deliver.outcome import Failure, Outgoing, Sent
 from dcis_node.deliver.sender import SLOWEST_BYTES_PER_SECOND, outgoing_from_file
 from dcis_node.deliver.web.address import WebAddress
@@ -125,8 +126,8 @@ def _one_request(items: Sequence[Outgoing], web: WebAddress) -> list[Sent]:
         return [Sent(item, failure=Failure.CREDENTIALS, detail=str(error)) for item in items]
     except DeliveryError as error:
         return [Sent(item, failure=Failure.UNREADABLE, detail=str(error)) for item in items]
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        failure, detail = failure_of_error(error)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, UnusableFileError, OSError) as error:
+        failure, detail = failure_of_error(error, web)
         return [Sent(item, failure=failure, detail=detail) for item in items]
     answer = read_answer(response.content) if response.status_code in TELLING else NO_ANSWER
     failure, detail = failure_of_status(response.status_code, web)
@@ -155,7 +156,7 @@ def _told(item: Outgoing, answer: StoreAnswer) -> Sent | None:
         return None
     reason = answer.failed[item.sop_instance_uid]
     if reason == SYNTAX_NOT_SUPPORTED:
-        return Sent(item, failure=Failure.SYNTAX_NOT_ACCEPTED, detail=f"0x{reason:04X}")
+        return Sent(item, failure=Failure.MEDIA_TYPE, detail=f"0x{reason:04X} transfer syntax not supported")
     # Not stored, so no reason may be read as the success or the warning that the same number is elsewhere.
     if reason is None or reason == 0 or reason in WARNINGS or reason in {0x0107, 0x0116}:
         named = "no Failure Reason" if reason is None else f"Failure Reason 0x{reason:04X}"

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 import requests
 import urllib3
 
+from dcis_node.bcp195 import UnusableFileError, words_of
 from dcis_node.deliver.outcome import Failure
 from dcis_node.deliver.web.address import WebAddress
 from dcis_node.deliver.web.session import LONGEST_ANSWER_BYTES, AnswerTooLongError
@@ -51,10 +52,16 @@ def failure_of_status(status: int, web: WebAddress) -> tuple[Failure, str]:
     return failure, detail
 
 
-def failure_of_error(error: Exception) -> tuple[Failure, str]:
+def failure_of_error(error: Exception, web: WebAddress) -> tuple[Failure, str]:
     """Say what an error of requests or of the network means; its text is not used: it quotes URLs with UIDs."""
+    if _first(error, ssl.SSLEOFError) is not None:
+        # By TLS 1.3 a service refuses our certificate after the handshake, when we are sending already.
+        wanted = "" if web.tls is not None and web.tls.certificate else "it may want tls.certificate"
+        return Failure.CUT_OFF, wanted
     if isinstance(error, requests.exceptions.SSLError) or _first(error, ssl.SSLError) is not None:
         return Failure.TLS, _words_of_tls(error)
+    if isinstance(error, UnusableFileError):
+        return Failure.TLS, str(error)
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return Failure.CONNECT_TIMEOUT, ""
     if isinstance(error, requests.TooManyRedirects) and error.response is not None:
@@ -95,12 +102,8 @@ def retry_after_seconds(value: str | None, *, now: datetime | None = None) -> fl
 
 
 def _words_of_tls(error: Exception) -> str:
-    found = _first(error, ssl.SSLCertVerificationError)
-    if isinstance(found, ssl.SSLCertVerificationError):
-        return f"its certificate: {found.verify_message}".rstrip(".")
-    other = _first(error, ssl.SSLError)
-    reason = other.reason if isinstance(other, ssl.SSLError) else None
-    return (reason or "the handshake failed").replace("_", " ").lower()
+    found = _first(error, ssl.SSLError)
+    return words_of(found) if isinstance(found, ssl.SSLError) else "the handshake failed"
 
 
 def _strerror(error: Exception) -> str:

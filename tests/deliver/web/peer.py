@@ -81,6 +81,11 @@ def store_all(asked: Asked) -> Reply:
     return Reply(200, module(stored=uids_in(asked)))
 
 
+def web_at(port, **options) -> WebAddress:
+    """Give the address of a service on a loopback port."""
+    return WebAddress(f"http://127.0.0.1:{port}/dicom-web", **{"timeout_seconds": 10.0, **options})
+
+
 class WebPeer:
     """Runs on loopback; `answer` makes the reply to each request."""
 
