@@ -159,6 +159,8 @@ def orthanc(
     file.write_text(json.dumps(configuration))
 
     def ready() -> bool:
+        if settings.get("AuthenticationEnabled"):  # it does not answer us
+            return listens(peer.http_port) and listens(peer.dicom_port)
         with contextlib.suppress(OSError):
             return bool(peer.get("/system")) and listens(peer.dicom_port)
         return False

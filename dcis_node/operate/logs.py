@@ -15,7 +15,7 @@ from dcis_node.errors import DcisNodeError
 log = logging.getLogger(__name__)
 
 MOST_FRAMES = 12
-WEB = ("dicomweb_client", "urllib3")  # write URLs with UIDs of studies
+WEB = ("dicomweb_client", "urllib3", "retrying")  # write URLs with UIDs of studies
 
 
 class Reticent(logging.Formatter):

@@ -54,14 +54,9 @@ def failure_of_status(status: int, web: WebAddress) -> tuple[Failure, str]:
 
 def failure_of_error(error: Exception, web: WebAddress) -> tuple[Failure, str]:
     """Say what an error of requests or of the network means; its text is not used: it quotes URLs with UIDs."""
-    if _first(error, ssl.SSLEOFError) is not None:
-        # By TLS 1.3 a service refuses our certificate after the handshake, when we are sending already.
-        wanted = "" if web.tls is not None and web.tls.certificate else "it may want tls.certificate"
-        return Failure.CUT_OFF, wanted
-    if isinstance(error, requests.exceptions.SSLError) or _first(error, ssl.SSLError) is not None:
-        return Failure.TLS, _words_of_tls(error)
-    if isinstance(error, UnusableFileError):
-        return Failure.TLS, str(error)
+    of_tls = _failure_of_tls(error, web)
+    if of_tls is not None:
+        return of_tls
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return Failure.CONNECT_TIMEOUT, ""
     if isinstance(error, requests.TooManyRedirects) and error.response is not None:
@@ -101,9 +96,16 @@ def retry_after_seconds(value: str | None, *, now: datetime | None = None) -> fl
     return min(max((at - (now or datetime.now(UTC))).total_seconds(), 0.0), LONGEST_RETRY_AFTER_SECONDS)
 
 
-def _words_of_tls(error: Exception) -> str:
+def _failure_of_tls(error: Exception, web: WebAddress) -> tuple[Failure, str] | None:
+    if isinstance(error, UnusableFileError):
+        return Failure.TLS, str(error)
     found = _first(error, ssl.SSLError)
-    return words_of(found) if isinstance(found, ssl.SSLError) else "the handshake failed"
+    if isinstance(found, ssl.SSLEOFError):
+        # By TLS 1.3 a service refuses our certificate after the handshake, when we are sending already.
+        return Failure.CUT_OFF, "" if web.tls is not None and web.tls.certificate else "it may want tls.certificate"
+    if isinstance(found, ssl.SSLError):
+        return Failure.TLS, words_of(found)
+    return (Failure.TLS, "") if isinstance(error, requests.exceptions.SSLError) else None
 
 
 def _strerror(error: Exception) -> str:

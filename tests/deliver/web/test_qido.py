@@ -125,7 +125,7 @@ def test_a_probe_of_nobody_says_so():
 def test_the_libraries_write_no_uid_once_logging_is_set_up(caplog):
     from dcis_node.operate.logs import WEB  # noqa: PLC0415
 
-    assert {"dicomweb_client", "urllib3"} == set(WEB)
+    assert {"dicomweb_client", "urllib3", "retrying"} == set(WEB)
     before = {name: logging.getLogger(name).level for name in WEB}
     try:
         for name in WEB:
