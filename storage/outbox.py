@@ -14,7 +14,7 @@ from storage.database import Database
 from storage.schema import DeliveryAttempt, Outbox, Result
 
 BATCH = 64  # rows of one claim; an exam has about ten results
-STATES = ("due", "leased", "dead", "sent", "proven")  # last the one in which nearly all rows end
+STATES = ("due", "leased", "dead", "sent", "proven")  # nearly all rows end in one of the last two
 THERE = ("sent", "proven")  # the peer has it
 LONGEST_TEXT = 500  # characters of an error that are kept
 
@@ -213,7 +213,8 @@ def requeue(
     if outbox_ids is not None:
         chosen.append(Outbox.id.in_(outbox_ids))
     with db.write() as session:
-        return _change(session, and_(*chosen), state="due", next_try_at=now, attempts=0, first_try_at=None)
+        values = {"state": "due", "next_try_at": now, "attempts": 0, "first_try_at": None}
+        return _change(session, and_(*chosen), **values, proof_attempts=0, proof_error="")
 
 
 def count_answers(db: Database, parcel: Parcel, *, lowest: int, highest: int) -> int:
@@ -238,18 +239,23 @@ def counts(db: Database) -> dict[str, dict[str, int]]:
 
 
 def count_parcels(session: Session) -> dict[str, dict[str, int]]:
-    """Count rows by destination and state, without looking at each of the very many that are proven.
+    """Count rows by destination and state, without looking at each of the very many that are done.
 
-    What is not proven is counted in an index; proven is the rest of all rows, for all destinations but the last. A
-    database counts all rows of a table much faster than some.
+    What is not done is counted in an index. What is done is `proven`, or `sent` where nothing was ever proven: for all
+    destinations but the last it is counted too, and for the last it is the rest of all rows. A database counts all
+    rows of a table much faster than some.
     """
-    names = sorted({name for state in STATES for name in _destinations(session, state)})
-    found = {name: {state: _rows(session, name, state) for state in STATES[:-1]} for name in names}
-    for name in names[:-1]:
-        found[name][STATES[-1]] = _rows(session, name, STATES[-1])
-    for name in names[-1:]:
+    going = {state: list(_destinations(session, state)) for state in STATES}
+    names = sorted({name for named in going.values() for name in named})
+    done = {name: "proven" if name in going["proven"] else "sent" for name in names}
+    last = names[-1:]
+    found = {
+        name: {state: _rows(session, name, state) for state in STATES if name not in last or state != done[name]}
+        for name in names
+    }
+    for name in last:
         every = session.scalar(select(func.count()).select_from(Outbox)) or 0
-        found[name][STATES[-1]] = every - sum(sum(states.values()) for states in found.values())
+        found[name][done[name]] = every - sum(sum(states.values()) for states in found.values())
     return {name: {state: count for state, count in states.items() if count} for name, states in found.items()}
 
 

@@ -12,6 +12,8 @@ from dcis_node.config import DeliverSettings, DestinationSettings
 from dcis_node.deliver.events import Notify, nobody
 from dcis_node.deliver.lane import Lane, deliver_next
 from dcis_node.deliver.loops import Loop, Ticks, run_loops
+from dcis_node.deliver.prover import Prover, prove_next
+from dcis_node.deliver.provers import prover_of
 from dcis_node.deliver.routes import route_of
 from dcis_node.deliver.watch import WATCH_SECONDS, Watch
 from storage import outbox
@@ -72,6 +74,7 @@ def run_courier(
     leave = threading.Event()
     loops: list[Loop] = []
     for destination in destinations:
+        prover = prover_of(destination, settings, db=db, aet=aet, base=base)
         lane = Lane(
             db=db,
             files=files,
@@ -82,17 +85,21 @@ def run_courier(
             rng=random.SystemRandom(),
             stop=leave,
             notify=notify,
+            proven=prover is not None,
         )
-        loops += _loops(lane)
+        loops += _loops(lane, prover)
     loops.append(_watching(db, [destination.name for destination in destinations]))
     run_loops(loops, stop=stop, leave=leave, beat=beat)
 
 
-def _loops(lane: Lane) -> Iterator[Loop]:
+def _loops(lane: Lane, prover: Prover | None) -> Iterator[Loop]:
     """Say what is done for one destination, each in a thread of its own."""
     ticks = Ticks()
     ticking = replace(lane, tick=ticks)
     yield Loop(f"deliver {lane.destination}", lambda: deliver_next(ticking, now=time.time()), lane.lease_seconds, ticks)
+    if prover is not None:
+        name = f"prove {prover.destination}"
+        yield Loop(name, lambda: prove_next(prover, now=time.time()), prover.lease_seconds)
 
 
 def _watching(db: Database, names: Sequence[str]) -> Loop:

@@ -13,6 +13,7 @@ from dcis_node.deliver.breaker import Breaker, Streak, conclude
 from dcis_node.deliver.events import Notify, nobody
 from dcis_node.deliver.outcome import Failure, Outgoing, Sent
 from dcis_node.deliver.policy import Action, Verdict
+from dcis_node.deliver.proof_policy import PROOF_DELAY_SECONDS
 from dcis_node.deliver.route import Route
 from dcis_node.deliver.transfer import Transfer
 from dcis_node.errors import StorageError
@@ -48,6 +49,8 @@ class Lane:
         Called after each object as a sign of life.
     notify
         Told what is about to go, and what came of it.
+    proven
+        True if the arrival of what is sent is to be proven (see `dcis_node.deliver.prover`).
     """
 
     db: Database
@@ -60,6 +63,7 @@ class Lane:
     stop: threading.Event
     tick: Callable[[], None] = lambda: None
     notify: Notify = nobody
+    proven: bool = False
 
     @property
     def breaker(self) -> Breaker:
@@ -190,7 +194,8 @@ def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: 
         verdict.text,
     )
     if verdict.action is Action.DONE and sent.status is not None:
-        outbox.mark_sent(context.db, parcel, now=now, status=sent.status, note=verdict.text)
+        proof_due_at = now + PROOF_DELAY_SECONDS if context.proven else None
+        outbox.mark_sent(context.db, parcel, now=now, status=sent.status, note=verdict.text, proof_due_at=proof_due_at)
         return verdict
     if verdict.action is Action.DEAD:
         outbox.mark_dead(context.db, parcel, owner=context.owner, now=now, status=sent.status, error=verdict.text)

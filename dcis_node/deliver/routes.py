@@ -8,6 +8,7 @@ from dcis_node.config import DeliverSettings, DestinationSettings, DestinationTl
 from dcis_node.deliver.outcome import PeerAddress
 from dcis_node.deliver.route import Route
 from dcis_node.deliver.sender import echo, send_files
+from dcis_node.deliver.web.address import WebAddress
 
 
 def route_of(destination: DestinationSettings, settings: DeliverSettings, *, aet: str, base: Path) -> Route:
@@ -27,8 +28,7 @@ def route_of(destination: DestinationSettings, settings: DeliverSettings, *, aet
     # requests and dicomweb-client take long to load: only those who need them wait for it.
     from dcis_node.deliver.web.route import web_route  # noqa: PLC0415
 
-    seconds = destination.timeout_seconds or settings.timeout_seconds
-    return web_route(destination, base=base, tls=tls_of(destination.tls, base), timeout_seconds=seconds)
+    return web_route(web_address_of(destination, settings, base=base))
 
 
 def dicom_route(peer: PeerAddress) -> Route:
@@ -46,6 +46,22 @@ def peer_of(destination: DestinationSettings, settings: DeliverSettings, *, aet:
         timeout_seconds=destination.timeout_seconds or settings.timeout_seconds,
         max_pdu_bytes=destination.max_pdu_bytes,
         implicit="implicit" in destination.transfer_syntaxes,
+        tls=tls_of(destination.tls, base),
+    )
+
+
+def web_address_of(destination: DestinationSettings, settings: DeliverSettings, *, base: Path) -> WebAddress:
+    """Give the address of a destination of kind dicomweb, as every request to it has to use it."""
+
+    def path(value: str) -> Path | None:
+        return base / value if value else None
+
+    return WebAddress(
+        url=destination.url.rstrip("/"),
+        timeout_seconds=destination.timeout_seconds or settings.timeout_seconds,
+        username=destination.username,
+        password_file=path(destination.password_file),
+        token_file=path(destination.token_file),
         tls=tls_of(destination.tls, base),
     )
 

@@ -87,7 +87,9 @@ class _SenderAE(AE):
         return self.telling_socket
 
 
-def associate(peer: PeerAddress, contexts: Sequence[PresentationContext]) -> Association:
+def associate(
+    peer: PeerAddress, contexts: Sequence[PresentationContext], *, also: Sequence[evt.EventHandlerType] = ()
+) -> Association:
     """Open an association.
 
     Parameters
@@ -96,6 +98,8 @@ def associate(peer: PeerAddress, contexts: Sequence[PresentationContext]) -> Ass
         Whom to call, as whom, and how long to wait for each step.
     contexts
         At most 128 presentation contexts.
+    also
+        Handlers of what the peer may ask for on it.
 
     Returns
     -------
@@ -116,6 +120,7 @@ def associate(peer: PeerAddress, contexts: Sequence[PresentationContext]) -> Ass
     handlers: list[evt.EventHandlerType] = [
         (evt.EVT_CONN_OPEN, _set_up, [peer.timeout_seconds]),
         (evt.EVT_PDU_RECV, _note_rejection, [rejections]),
+        *also,
     ]
     secure = _secure(peer)
     started = time.monotonic()

@@ -19,6 +19,7 @@ from dcis_node.operate.bundles import bundle_of
 from dcis_node.operate.findings import Finding, Verdict
 from dcis_node.operate.listener_check import check_certificate, check_listeners
 from dcis_node.operate.probes import STREAMS, expected, probe_file
+from dcis_node.operate.proofs import check_reports
 from dcis_node.operate.sending import peer_of, route_to
 from dcis_node.operate.site import destinations_of
 from dcis_node.operate.web_check import check_web
@@ -164,10 +165,10 @@ def _destinations(configuration: Configuration) -> Iterator[Finding]:
             continue
         answer = route_to(configuration, settings).probe()
         verdict = Verdict.OK if answer.ok else Verdict.FAIL
-        asked = "C-ECHO: " if settings.kind == "dicom" else ""
-        yield Finding(f"destination {destination.name}", verdict, f"{asked}{answer.text}")
-        if answer.is_there and settings.kind == "dicom":
+        yield Finding(f"destination {destination.name}", verdict, f"C-ECHO: {answer.text}")
+        if answer.is_there:
             yield _profile(destination, peer_of(configuration, settings))
+        yield from check_reports(configuration, settings)
 
 
 def _profile(destination: Destination, peer: PeerAddress) -> Finding:

@@ -5,7 +5,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dcis_node.bcp195 import ClientTls
-from dcis_node.config import DestinationSettings
 
 
 @dataclass(frozen=True)
@@ -75,27 +74,3 @@ class WebAddress:
         named = {"password_file": self.password_file, "token_file": self.token_file}
         found = {key: path for key, path in named.items() if path is not None}
         return found | ({"tls.key": Path(self.tls.key)} if self.tls is not None and self.tls.key else {})
-
-
-def web_address(
-    destination: DestinationSettings, *, base: Path, tls: ClientTls | None, timeout_seconds: float
-) -> WebAddress:
-    """Give the address of a destination of kind dicomweb.
-
-    Parameters
-    ----------
-    base
-        Folder of config.toml, from which relative paths are taken. Links stay links: by them secrets are renewed.
-    """
-
-    def path(value: str) -> Path | None:
-        return base.absolute() / value if value else None
-
-    return WebAddress(
-        url=destination.url.rstrip("/"),
-        timeout_seconds=timeout_seconds,
-        username=destination.username,
-        password_file=path(destination.password_file),
-        token_file=path(destination.token_file),
-        tls=tls,
-    )

@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import requests
@@ -13,6 +12,7 @@ from dicomweb_client.web import DICOMwebClient
 from dcis_node.bcp195 import UnusableFileError
 from dcis_node.deliver.outcome import EchoResult, Failure, Outgoing
 from dcis_node.deliver.policy import judge_failure
+from dcis_node.deliver.query import QueryAnswer
 from dcis_node.deliver.web.address import WebAddress
 from dcis_node.deliver.web.credentials import Unusable
 from dcis_node.deliver.web.session import WebSession
@@ -45,59 +45,50 @@ class Located(Protocol):
         """Its own."""
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What a service lists.
-
-    Parameters
-    ----------
-    found
-        SOP Instance UIDs that were asked after and that it has.
-    missing
-        Those that it does not have.
-    failure
-        Why nothing is known of the others, in an administrator's words.
-    """
-
-    found: frozenset[str] = frozenset()
-    missing: frozenset[str] = frozenset()
-    failure: str = ""
-
-
 class _NoAnswer(Exception):  # noqa: N818 -- an outcome within this module
     """A query came to nothing.
 
     Parameters
     ----------
-    failure
-        How; None where the service says that there is no such study or series.
+    failure, detail
+        How, and more words.
+    status
+        HTTP status of the answer, if there was one.
     """
 
-    def __init__(self, failure: Failure, detail: str) -> None:
+    def __init__(self, failure: Failure, detail: str, status: int = 0) -> None:
         super().__init__(failure.value)
         self.failure = failure
         self.detail = detail
+        self.status = status
 
 
+WAITS_FOR_ALL = 4
 NOT_ASKED = (_NoAnswer, Unusable, UnusableFileError)
 
 
-def find_stored(rows: Iterable[Located], web: WebAddress) -> Stored:
+def find_stored(rows: Iterable[Located], web: WebAddress) -> QueryAnswer:
     """Ask after objects, one by one within their series: a service may bound longer lists, or know no lists of UIDs.
 
-    Nothing is raised for a failure of service or network; the first one ends the questions.
+    Nothing is raised for a failure of service or network; the first one ends the questions, and so does a service that
+    is so slow that they take longer than `WAITS_FOR_ALL` times its `timeout_seconds`.
     """
     found: set[str] = set()
     missing: set[str] = set()
+    failure = ""
+    until = time.monotonic() + WAITS_FOR_ALL * web.timeout_seconds
     try:
         with WebSession(web) as session:
             for row in rows:
+                if time.monotonic() > until:
+                    failure = f"{web} answers queries too slowly"
+                    break
                 uid = row.sop_instance_uid
                 there = _search(session, web, uid, study=row.study_instance_uid, series=row.series_instance_uid)
                 (found if there else missing).add(uid)
     except NOT_ASKED as error:
-        return Stored(frozenset(found), frozenset(missing), _words(error, web))
-    return Stored(frozenset(found), frozenset(missing))
+        failure = _words(error, web)
+    return QueryAnswer(frozenset(found), frozenset(missing), failure)
 
 
 def present(items: Sequence[Outgoing], web: WebAddress) -> frozenset[str]:
@@ -118,13 +109,17 @@ def probe(web: WebAddress) -> EchoResult:
     started = time.monotonic()
     try:
         with WebSession(web) as session:
-            client = _client(session, web)
-            _ask(lambda: client.search_for_studies(limit=1, search_filters={"StudyInstanceUID": NO_STUDY}), web)
+            _probe(session, web)
     except NOT_ASKED as error:
         reached = isinstance(error, _NoAnswer) and error.failure in REACHED
         seconds = time.monotonic() - started
         return EchoResult(ok=False, text=_words(error, web), seconds=seconds, reached=reached)
     return EchoResult(ok=True, text=f"{web} answered a query", seconds=time.monotonic() - started, reached=True)
+
+
+def _probe(session: WebSession, web: WebAddress) -> None:
+    client = _client(session, web)
+    _ask(lambda: client.search_for_studies(limit=1, search_filters={"StudyInstanceUID": NO_STUDY}), web)
 
 
 def _client(session: WebSession, web: WebAddress) -> DICOMwebClient:
@@ -141,21 +136,25 @@ def _search(
     if not (study and series and _UID.fullmatch(study) and _UID.fullmatch(series)):
         study = series = None
     filters = {"SOPInstanceUID": uid}
-    listed = _ask(lambda: client.search_for_instances(study, series, search_filters=filters), web, absent=[])
+    try:
+        listed = _ask(lambda: client.search_for_instances(study, series, search_filters=filters), web)
+    except _NoAnswer as error:
+        if error.status != 404:
+            raise
+        # A service may say so of a study that it does not have, but also because it knows no queries at all.
+        _probe(session, web)
+        return False
     return any(
         _value(one, SOP_INSTANCE_UID) == uid and _value(one, INSTANCE_AVAILABILITY) != "UNAVAILABLE" for one in listed
     )
 
 
-def _ask(query: Any, web: WebAddress, *, absent: list[Any] | None = None) -> list[Any]:  # noqa: ANN401
-    """Make a query; `absent` is what a 404 means: a service may say it of a study that it has not."""
+def _ask(query: Callable[[], list[Any]], web: WebAddress) -> list[Any]:
     try:
         listed = query()
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
-        if status == 404 and absent is not None:
-            return absent
-        raise _NoAnswer(*failure_of_status(status, web)) from error
+        raise _NoAnswer(*failure_of_status(status, web), status) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise _NoAnswer(*failure_of_error(error, web)) from error
     except (ValueError, RecursionError) as error:  # not JSON

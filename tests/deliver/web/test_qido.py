@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from dcis_node.deliver.web import qido
 from dcis_node.deliver.web.qido import find_stored, present, probe
 from tests.deliver.web.peer import Reply, WebPeer, web_at
 from tests.peers import free_port
@@ -59,8 +60,22 @@ def test_an_object_that_cannot_be_had_is_missing():
 
 @pytest.mark.parametrize("reply", [Reply(200, b"[]"), Reply(204), Reply(404)])
 def test_an_empty_answer_is_a_missing_object(reply):
-    with WebPeer(lambda _: reply) as peer:
+    with WebPeer(lambda asked: reply if "instances" in asked.path else Reply(200, b"[]")) as peer:
         assert find_stored([Row("2.25.1")], peer.address()).missing == {"2.25.1"}
+
+
+def test_a_service_that_knows_no_queries_has_said_nothing_of_the_object():
+    with WebPeer(lambda _: Reply(404)) as peer:
+        answer = find_stored([Row("2.25.1")], peer.address())
+    assert (answer.missing, "HTTP 404" in answer.failure) == (frozenset(), True)
+
+
+def test_a_service_that_answers_slowly_is_not_asked_for_ever(monkeypatch):
+    monkeypatch.setattr(qido, "WAITS_FOR_ALL", 0)
+    with WebPeer(listing()) as peer:
+        answer = find_stored([Row("2.25.1"), Row("2.25.2")], peer.address())
+    assert "too slowly" in answer.failure
+    assert len(answer.missing) < 2
 
 
 @pytest.mark.parametrize(
