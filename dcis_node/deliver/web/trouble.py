@@ -60,10 +60,7 @@ def failure_of_error(error: Exception, web: WebAddress) -> tuple[Failure, str]:
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return Failure.CONNECT_TIMEOUT, ""
     if isinstance(error, requests.TooManyRedirects) and error.response is not None:
-        return (
-            Failure.NO_SERVICE,
-            f"HTTP {error.response.status_code}: it redirects to elsewhere, which is not followed",
-        )
+        return Failure.NO_SERVICE, f"HTTP {error.response.status_code}: it redirects, which is not followed"
     if isinstance(error, AnswerTooLongError):
         return Failure.NO_VALID_ANSWER, f"more than {LONGEST_ANSWER_BYTES} bytes"
     if isinstance(error, requests.Timeout) or _first(error, urllib3.exceptions.ReadTimeoutError, TimeoutError):
@@ -72,7 +69,9 @@ def failure_of_error(error: Exception, web: WebAddress) -> tuple[Failure, str]:
         return Failure.NO_CONNECTION, _strerror(error)
     if isinstance(error, requests.exceptions.ContentDecodingError | requests.exceptions.JSONDecodeError):
         return Failure.NO_VALID_ANSWER, ""
-    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError | OSError):
+    broken = isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError)
+    # All of requests' errors are OSErrors: what is none of them comes from the network itself.
+    if broken or (isinstance(error, OSError) and not isinstance(error, requests.RequestException)):
         return Failure.CUT_OFF, ""
     return Failure.INTERNAL, type(error).__name__
 
