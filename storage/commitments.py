@@ -111,11 +111,12 @@ def take_report(
     StorageError
         The index cannot be written; nothing is recorded.
     """
+    with db.read() as session:  # what is none of ours takes no lock
+        if session.scalar(select(Commitment.id).where(Commitment.transaction_uid == transaction_uid)) is None:
+            return Taken.UNKNOWN
     with db.write() as session:
         request = _request(session, transaction_uid)
-        if request is None:
-            return Taken.UNKNOWN
-        if request.state == "reported":
+        if request is None or request.state == "reported":
             return Taken.REPEATED
         in_time = request.state == "asked"
         items = session.scalars(select(CommitmentItem).where(CommitmentItem.commitment_id == request.id)).all()
@@ -132,8 +133,8 @@ def take_report(
         prove_in(session, [i.outbox_id for i in items if i.outcome == "committed"], by="commitment", now=now)
         left = {item.outbox_id: item for item in items if item.outcome != "committed"}
         for row in rows if in_time else ():
-            if item := left.get(row.outbox_id):
-                settle_in(session, row, judge(row, item.reason, item.outcome == "failed", now))
+            if (open_item := left.get(row.outbox_id)) is not None:
+                settle_in(session, row, judge(row, open_item.reason, open_item.outcome == "failed", now))
         return Taken.NEW
 
 
