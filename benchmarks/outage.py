@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from sqlalchemy import func, select
 
 from dcis_node.config import DeliverSettings
 from dcis_node.deliver.lane import Lane, deliver_next
-from dcis_node.deliver.outcome import EchoResult, PeerAddress
+from dcis_node.deliver.outcome import EchoResult, Outgoing, PeerAddress, Sent
+from dcis_node.deliver.route import Route
 from dcis_node.deliver.routes import dicom_route
 from storage import destinations, outbox
 from storage.database import open_database, upgrade
@@ -30,23 +31,35 @@ from tests.peers import Received, StoragePeer, black_hole, free_port, rejecting_
 START = 1_700_000_000.0
 DESTINATION = "pacs"
 TICK_SECONDS = 0.001
-TIMEOUT_SECONDS = 0.3  # real: a black hole costs it at each probe
+TIMEOUT_SECONDS = 20.0  # real, and never reached by a peer that answers, also on a busy machine
+HOLE_SECONDS = 0.3  # real: a black hole costs it at each probe
 SHORT = 0.5  # part of a whole phase that those last in which results are really sent again and again
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way of being away: its name, the peer on a port that is away so, and how long it lasts beside the others."""
+    """A way of being away.
+
+    Parameters
+    ----------
+    peer
+        Gives the peer on a port that is away so.
+    length
+        How long it lasts beside the others.
+    timeout_seconds
+        How long the courier waits for it, real seconds.
+    """
 
     name: str
     peer: Callable[[int], contextlib.AbstractContextManager[object]]
     length: float = 1.0
+    timeout_seconds: float = TIMEOUT_SECONDS
 
 
 WAYS = (
     Way("refuses connections", lambda _: contextlib.nullcontext()),
     Way("resets connections", lambda port: resetting_peer(port=port)),
-    Way("says nothing (black hole)", lambda port: black_hole(port=port)),
+    Way("says nothing (black hole)", lambda port: black_hole(port=port), timeout_seconds=HOLE_SECONDS),
     Way("answers 0xA700", lambda port: StoragePeer(port=port, status=0xA700), SHORT),
     Way("rejects transiently", lambda port: rejecting_peer(2, 3, 1, port=port)),
     Way("aborts after the object", lambda port: StoragePeer(port=port, status=None), SHORT),
@@ -95,6 +108,7 @@ class Run:
     seed: int
     settings: DeliverSettings = field(default_factory=DeliverSettings)
     now: float = START
+    timeout_seconds: float = TIMEOUT_SECONDS
     probes: int = 0
     received: list[Received] = field(default_factory=list)
 
@@ -118,12 +132,12 @@ class Run:
         for number, (start, way) in enumerate(phases):
             end = START + phases[number + 1][0] if number + 1 < len(phases) else back_at
             self.now = max(self.now, START + start)
-            probes = self.probes
+            probes, self.timeout_seconds = self.probes, way.timeout_seconds
             with way.peer(self._port) as peer:
                 self._live(until=end)
                 self._collect(peer)
             by_way[way.name] = by_way.get(way.name, 0) + self.probes - probes
-        probes = self.probes
+        probes, self.timeout_seconds = self.probes, TIMEOUT_SECONDS
         with StoragePeer(port=self._port) as peer:
             self._live(until=back_at + 2 * 86400.0)
             self._collect(peer)
@@ -175,18 +189,23 @@ class Run:
         return min(moments, default=None)
 
     def _new_lane(self) -> Lane:
-        address = PeerAddress("127.0.0.1", self._port, "PACS", "NODE", timeout_seconds=TIMEOUT_SECONDS)
-        route = dicom_route(address)
+        def route() -> Route:
+            return dicom_route(
+                PeerAddress("127.0.0.1", self._port, "PACS", "NODE", timeout_seconds=self.timeout_seconds)
+            )
+
+        def send(items: Sequence[Outgoing]) -> Iterator[Sent]:
+            yield from route().send(items)
 
         def probe() -> EchoResult:
             self.probes += 1
-            return route.probe()
+            return route().probe()
 
         return Lane(
             db=self._node.db,
             files=self._node.files,
             destination=DESTINATION,
-            route=replace(route, probe=probe),
+            route=Route(route().address, send, probe),
             settings=self.settings,
             owner="courier@host",
             rng=random.Random(self._rng.random()),  # noqa: S311 -- jitter, no secret
