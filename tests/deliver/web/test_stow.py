@@ -3,8 +3,10 @@
 import socket
 import struct
 import threading
+from io import BytesIO
 
 import pytest
+from pydicom import dcmread, dcmwrite
 
 from dcis_node.bcp195 import ClientTls
 from dcis_node.deliver import policy
@@ -14,7 +16,7 @@ from dcis_node.deliver.web import stow
 from dcis_node.deliver.web.address import WebAddress
 from dcis_node.deliver.web.session import LONGEST_ANSWER_BYTES
 from dcis_node.deliver.web.stow import split, stow_files
-from tests.deliver.helpers import CANARY
+from tests.deliver.helpers import CANARY, with_group_length
 from tests.deliver.web.peer import Reply, WebPeer, module, uids_in, web_at
 from tests.peers import black_hole, free_port
 
@@ -37,6 +39,17 @@ def test_the_bytes_of_the_files_go_out_as_they_are_in_one_request(outgoing):
     assert int(asked.headers["Content-Length"]) == len(asked.body)
     assert asked.headers["Host"] == f"127.0.0.1:{peer.port}"
     assert asked.headers["Accept"] == "application/dicom+json"
+
+
+def test_bytes_that_a_library_would_not_write_go_out_as_they_are(outgoing):
+    (item,) = outgoing()
+    with_group_length(item.path)
+    with WebPeer() as peer:
+        assert outcomes([item], peer.address()) == [(0, None)]
+    assert peer.asked[0].parts() == [item.path.read_bytes()]
+    encoded = BytesIO()
+    dcmwrite(encoded, dcmread(item.path))
+    assert encoded.getvalue() != item.path.read_bytes()
 
 
 def test_nothing_to_send_asks_nobody():
