@@ -41,7 +41,7 @@ def dicom_file(path, *, syntax=ExplicitVRLittleEndian, sop_class=SECONDARY_CAPTU
 
 
 def with_group_length(path):
-    """Put (0008,0000) before the data set, with the true length of the group: retired (PS3.5 7.2), and lost when encoded anew."""
+    """Put the group length (0008,0000) before a data set: retired (PS3.5 7.2), and lost when it is encoded anew."""
     data = path.read_bytes()
     start = 144 + int.from_bytes(data[140:144], "little")
     group_end = data.index(b"\x10\x00\x10\x00PN", start)
