@@ -82,6 +82,7 @@ class Authority:
         starts_in_days: float = -1.0,
         days: float = 365.0,
         dns: tuple[str, ...] = ("localhost",),
+        ip: str = "127.0.0.1",
         usages: tuple[x509.ObjectIdentifier, ...] = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH),
         passphrase: bytes = b"",
     ) -> Issued:
@@ -98,7 +99,7 @@ class Authority:
         """
         key = key or ec.generate_private_key(ec.SECP256R1())
         now = _now()
-        others = [*(x509.DNSName(entry) for entry in dns), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        others = [*(x509.DNSName(entry) for entry in dns), x509.IPAddress(ipaddress.ip_address(ip))]
         builder = (
             x509.CertificateBuilder()
             .subject_name(_common_name(name))

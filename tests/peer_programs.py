@@ -1,5 +1,6 @@
 """Programs of others as peers: DCMTK and Orthanc, on loopback, each ended by its own pid."""
 
+import base64
 import contextlib
 import json
 import subprocess
@@ -110,6 +111,7 @@ class Orthanc:
     aet: str
     dicom_port: int
     http_port: int
+    login: tuple[str, str] | None = None
 
     def get(self, path: str) -> bytes:
         """GET a REST path, such as `/instances`."""
@@ -146,6 +148,8 @@ class Orthanc:
 
     def _ask(self, method: str, path: str, data: bytes | None) -> bytes:
         request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", data=data, method=method)
+        if self.login is not None:
+            request.add_header("Authorization", "Basic " + base64.b64encode(":".join(self.login).encode()).decode())
         with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
             return response.read()
 
@@ -170,7 +174,8 @@ def orthanc(
         More keys of Orthanc's configuration, such as `DicomCheckCalledAet=True`.
     """
     tool = require("Orthanc")
-    peer = Orthanc(aet, dicom_port or free_port(), http_port or free_port())
+    login = next(iter(settings.get("RegisteredUsers", {}).items()), None)
+    peer = Orthanc(aet, dicom_port or free_port(), http_port or free_port(), login)
     folder = tmp_path / f"orthanc-{peer.http_port}"
     folder.mkdir(exist_ok=True)
     configuration = {

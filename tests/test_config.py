@@ -88,6 +88,22 @@ def test_a_file_that_is_no_toml_is_named_with_the_place(config):
             "[[destinations]]\nname='p'\nkind='dicomweb'\nurl='http://h/'\nproof='commitment'",
             ["destinations.0", "no storage commitment"],
         ),
+        (
+            "[[destinations]]\nname='p'\nkind='dicomweb'\nurl='http://me:secret@h/'",
+            ["destinations.0", "credentials belong in password_file"],
+        ),
+        (
+            "[[destinations]]\nname='p'\nkind='dicomweb'\nurl='http://h/'\nusername='me'",
+            ["destinations.0", "either username and password_file, or token_file"],
+        ),
+        (
+            "[[destinations]]\nname='p'\nkind='dicomweb'\nurl='http://h/'\nusername='a:b'\npassword_file='p'",
+            ["destinations.0", "without a colon"],
+        ),
+        (
+            "[[destinations]]\nname='p'\nkind='dicomweb'\nurl='http://h/'\ntls={ca='ca.crt'}",
+            ["destinations.0", "https"],
+        ),
         ("[[destinations]]\nname='p'\nkind='dicomweb'\nurl='ftp://h/'", ["destinations.0.url = 'ftp://h/'"]),
         (
             "[[destinations]]\nname='p'\nhost='h'\nport=1\naet='A'\ntls={certificate='a', key='b'}",

@@ -75,6 +75,18 @@ class DestinationSettings(Settings):
         if self.proof == "commitment":
             msg = "DICOMweb has no storage commitment: proof is auto, query or none"
             raise ValueError(msg)
+        if any(sign in self.url for sign in "@?#"):
+            msg = "url is the root of the service alone: credentials belong in password_file or token_file"
+            raise ValueError(msg)
+        if bool(self.username) != bool(self.password_file) or (self.username and self.token_file):
+            msg = "either username and password_file, or token_file, or none of them"
+            raise ValueError(msg)
+        if ":" in self.username or not (self.username.isascii() and self.username.isprintable()):
+            msg = "username: printable ASCII characters without a colon"  # RFC 7617
+            raise ValueError(msg)
+        if self.tls.ca and self.url.startswith("http:"):
+            msg = "tls belongs to a url with https"
+            raise ValueError(msg)
         return self
 
 

@@ -15,6 +15,8 @@ class ResultsSending:
         Its name in the configuration.
     host
         Where it is.
+    called_aet, calling_aet
+        Its AE title and ours; "" for a DICOMweb service, which has none.
     sop_classes
         SOP Class UID and number of objects, sorted by UID.
     """

@@ -67,6 +67,18 @@ class Failure(StrEnum):
     CUT_OFF = "cut_off"  # the association ended before the answer: unknown whether the object is there
     NO_ANSWER = "no_answer"  # silence after the object: unknown, too
     INTERNAL = "internal"  # a defect of ours
+    # Of DICOMweb (deliver/web).
+    CREDENTIALS = "credentials"  # our own files of secrets; nothing was sent
+    UNAUTHORIZED = "unauthorized"  # HTTP 401: it does not take our credentials
+    FORBIDDEN = "forbidden"  # HTTP 403: it knows who we are, and does not let us
+    NO_SERVICE = "no_service"  # HTTP 404 and its like, or a redirect: not the URL of a DICOMweb service
+    BUSY = "busy"  # HTTP 429, 503, 507 and those of a gateway: later, perhaps
+    TOO_LARGE = "too_large"  # HTTP 413
+    MEDIA_TYPE = "media_type"  # HTTP 415, 406
+    BAD_REQUEST = "bad_request"  # HTTP 400 and other 4xx, with no word on the object
+    CONFLICT = "conflict"  # HTTP 409, or a refused object, without a reason that the standard knows
+    SERVER_ERROR = "server_error"  # HTTP 500 and other 5xx
+    NO_VALID_ANSWER = "no_valid_answer"  # an answer that does not speak of the object: unknown, too
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,8 @@ class Sent:
         More about the failure, in words; never from the object or from the peer's text.
     rejection
         Set for `Failure.REJECTED`.
+    retry_after_seconds
+        When the peer wants to be asked again; None if it did not say.
     """
 
     item: Outgoing
@@ -101,6 +115,7 @@ class Sent:
     failure: Failure | None = None
     detail: str = ""
     rejection: Rejection | None = None
+    retry_after_seconds: float | None = None
 
 
 @dataclass(frozen=True)

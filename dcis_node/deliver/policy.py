@@ -3,7 +3,7 @@
 The statuses are those of PS3.4 Table B.2-1 and PS3.7 Annex C; the rejections those of PS3.8 Table 9-21.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
@@ -67,7 +67,10 @@ def judge(sent: Sent, peer: Address, *, refusals: int = 0) -> Verdict:
         return judge_status(sent.status, refusals=refusals)
     if sent.rejection is not None:
         return judge_rejection(sent.rejection, peer)
-    return judge_failure(sent.failure, peer, detail=sent.detail)
+    verdict = judge_failure(sent.failure, peer, detail=sent.detail)
+    if sent.retry_after_seconds is None or verdict.action is not Action.RETRY:
+        return verdict
+    return replace(verdict, wait_seconds=sent.retry_after_seconds)
 
 
 def judge_status(status: int | None, *, refusals: int = 0) -> Verdict:
@@ -146,9 +149,21 @@ _FAILURES = {
         Action.RETRY_SLOW,
         "{peer} accepts the SOP class but not the object's transfer syntax{detail}: see its transfer_syntaxes",
     ),
-    Failure.CUT_OFF: (Action.RETRY, "{peer} ended the association before it answered; the object may be there"),
+    Failure.CUT_OFF: (Action.RETRY, "{peer} ended the connection before it answered{detail}; the object may be there"),
     Failure.NO_ANSWER: (Action.RETRY, "{peer} did not answer in time{detail}; the object may be there"),
     Failure.INTERNAL: (Action.RETRY_SLOW, "an error of this program{detail}"),
+    # Files of secrets are read anew for each attempt: a renewed one heals these two without a person.
+    Failure.CREDENTIALS: (Action.RETRY, "our credentials for {peer} cannot be read{detail}"),
+    Failure.UNAUTHORIZED: (Action.RETRY, "{peer} refused our credentials{detail}"),
+    Failure.FORBIDDEN: (Action.RETRY_SLOW, "{peer} does not let us store{detail}: give our account the right to"),
+    Failure.NO_SERVICE: (Action.RETRY_SLOW, "{peer} is not the URL of a DICOMweb service{detail}: correct url"),
+    Failure.BUSY: (Action.RETRY, "{peer} cannot take it now{detail}"),
+    Failure.TOO_LARGE: (Action.RETRY_SLOW, "{peer} takes no request as large as the object{detail}: raise its limit"),
+    Failure.MEDIA_TYPE: (Action.RETRY_SLOW, "{peer} does not take objects of this kind or transfer syntax{detail}"),
+    Failure.BAD_REQUEST: (Action.RETRY_SLOW, "{peer} did not understand the request{detail}"),
+    Failure.CONFLICT: (Action.RETRY, "{peer} did not store the object, and has none of its UID{detail}"),
+    Failure.SERVER_ERROR: (Action.RETRY, "an error of {peer}{detail}; the object may be there"),
+    Failure.NO_VALID_ANSWER: (Action.RETRY, "{peer} did not answer for the object{detail}; it may be there"),
 }
 
 
@@ -167,6 +182,11 @@ _OF_DESTINATION = {
     Failure.TLS,
     Failure.REJECTED,
     Failure.NO_ASSOCIATION,
+    Failure.CREDENTIALS,
+    Failure.UNAUTHORIZED,
+    Failure.FORBIDDEN,
+    Failure.NO_SERVICE,
+    Failure.BUSY,
 }
 _LOST = {Failure.CUT_OFF, Failure.NO_ANSWER}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from dcis_node.config import DeliverSettings, DestinationSettings
 from dcis_node.deliver.dicom_proof import DicomProof
 from dcis_node.deliver.prover import Prover
-from dcis_node.deliver.routes import peer_of
+from dcis_node.deliver.routes import peer_of, web_address_of
 from storage.database import Database
 
 # Waits that one question can meet: connection, association, network, and the answers (see `PeerAddress`).
@@ -27,14 +27,22 @@ def prover_of(
     Prover | None
         None where nothing is to be proven.
     """
-    if destination.proof == "none" or destination.kind != "dicom":
+    if destination.proof == "none":
         return None
-    peer = peer_of(destination, settings, aet=aet, base=base)
+    if destination.kind == "dicomweb":
+        # As in `routes`: only those who need these libraries wait until they are loaded.
+        from dcis_node.deliver.web.proof import WebProof  # noqa: PLC0415
+
+        web = web_address_of(destination, settings, base=base)
+        ask, timeout_seconds = WebProof(web).ask, web.timeout_seconds
+    else:
+        peer = peer_of(destination, settings, aet=aet, base=base)
+        ask, timeout_seconds = DicomProof(peer, settings.commitment_timeout_seconds).ask, peer.timeout_seconds
     return Prover(
         db=db,
         destination=destination.name,
         mode=destination.proof,
         give_up_seconds=settings.give_up_seconds,
-        lease_seconds=settings.lease_seconds + WAITS_OF_ONE_QUESTION * peer.timeout_seconds,
-        ask=DicomProof(peer, settings.commitment_timeout_seconds).ask,
+        lease_seconds=settings.lease_seconds + WAITS_OF_ONE_QUESTION * timeout_seconds,
+        ask=ask,
     )

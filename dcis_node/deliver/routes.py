@@ -8,7 +8,7 @@ from dcis_node.config import DeliverSettings, DestinationSettings, DestinationTl
 from dcis_node.deliver.outcome import PeerAddress
 from dcis_node.deliver.route import Route
 from dcis_node.deliver.sender import echo, send_files
-from dcis_node.errors import ConfigurationError
+from dcis_node.deliver.web.address import WebAddress
 
 
 def route_of(destination: DestinationSettings, settings: DeliverSettings, *, aet: str, base: Path) -> Route:
@@ -22,15 +22,13 @@ def route_of(destination: DestinationSettings, settings: DeliverSettings, *, aet
         Our AE title, for a destination that sets no `calling_aet`.
     base
         The folder to which paths in the settings are relative.
-
-    Raises
-    ------
-    ConfigurationError
-        There is no way of sending of its kind.
     """
     if destination.kind == "dicom":
         return dicom_route(peer_of(destination, settings, aet=aet, base=base))
-    raise ConfigurationError(f"destination {destination.name}: kind {destination.kind} is not supported")
+    # requests and dicomweb-client take long to load: only those who need them wait for it.
+    from dcis_node.deliver.web.route import web_route  # noqa: PLC0415
+
+    return web_route(web_address_of(destination, settings, base=base))
 
 
 def dicom_route(peer: PeerAddress) -> Route:
@@ -48,6 +46,22 @@ def peer_of(destination: DestinationSettings, settings: DeliverSettings, *, aet:
         timeout_seconds=destination.timeout_seconds or settings.timeout_seconds,
         max_pdu_bytes=destination.max_pdu_bytes,
         implicit="implicit" in destination.transfer_syntaxes,
+        tls=tls_of(destination.tls, base),
+    )
+
+
+def web_address_of(destination: DestinationSettings, settings: DeliverSettings, *, base: Path) -> WebAddress:
+    """Give the address of a destination of kind dicomweb, as every request to it has to use it."""
+
+    def path(value: str) -> Path | None:
+        return base / value if value else None
+
+    return WebAddress(
+        url=destination.url.rstrip("/"),
+        timeout_seconds=destination.timeout_seconds or settings.timeout_seconds,
+        username=destination.username,
+        password_file=path(destination.password_file),
+        token_file=path(destination.token_file),
         tls=tls_of(destination.tls, base),
     )
 

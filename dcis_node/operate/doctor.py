@@ -23,6 +23,7 @@ from dcis_node.operate.probes import STREAMS, expected, probe_file
 from dcis_node.operate.proofs import check_reports
 from dcis_node.operate.sending import peer_of, route_to
 from dcis_node.operate.site import destinations_of
+from dcis_node.operate.web_check import check_web
 from dcis_node.results.kinds import SOP_CLASS_UIDS
 from dcis_node.results.profiles import Destination
 from storage.backup import backups, refuse_folder
@@ -160,12 +161,15 @@ def _destinations(configuration: Configuration) -> Iterator[Finding]:
     if not configuration.destinations:
         yield Finding("destinations", Verdict.WARN, "none: results are kept and sent nowhere")
     for settings, destination in zip(configuration.destinations, destinations_of(configuration), strict=True):
+        if settings.kind == "dicomweb":
+            yield from check_web(settings, route_to(configuration, settings))
+            yield from check_own_certificate(configuration, settings)
+            continue
         answer = route_to(configuration, settings).probe()
         verdict = Verdict.OK if answer.ok else (Verdict.WARN if answer.is_there else Verdict.FAIL)
-        asked = "C-ECHO: " if settings.kind == "dicom" else ""
-        yield Finding(f"destination {destination.name}", verdict, f"{asked}{answer.text}")
+        yield Finding(f"destination {destination.name}", verdict, f"C-ECHO: {answer.text}")
         yield from check_own_certificate(configuration, settings)
-        if answer.is_there and settings.kind == "dicom":
+        if answer.is_there:
             yield _profile(destination, peer_of(configuration, settings))
         yield from check_reports(configuration, settings)
 

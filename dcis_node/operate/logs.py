@@ -15,6 +15,7 @@ from dcis_node.errors import DcisNodeError
 log = logging.getLogger(__name__)
 
 MOST_FRAMES = 12
+WEB = ("dicomweb_client", "urllib3", "retrying")  # write URLs with UIDs of studies
 
 
 class Reticent(logging.Formatter):
@@ -35,9 +36,9 @@ def configure_logging(level: str, *, name: str = "dcis-node") -> None:
     text = f"%(asctime)s %(levelname)s process={name} %(message)s"
     handler.setFormatter(Reticent(text, datefmt="%Y-%m-%dT%H:%M:%S%z"))
     logging.basicConfig(level=level, handlers=[handler])
-    for library in ("pydicom", "pynetdicom", "apscheduler", "alembic", "highdicom", "PIL", "sqlalchemy"):
+    for library in ("pydicom", "pynetdicom", "apscheduler", "alembic", "highdicom", "PIL", "sqlalchemy", *WEB):
         # APScheduler tells with its text which exception a job raised; `operate.clock` tells it without.
-        silent = library in ("pydicom", "pynetdicom", "apscheduler")
+        silent = library in ("pydicom", "pynetdicom", "apscheduler", *WEB)
         logging.getLogger(library).setLevel(logging.CRITICAL if silent else logging.WARNING)
     # A warning of pydicom quotes the value it is about, whichever module it is laid at.
     warnings.filterwarnings("ignore", module="pydicom")

@@ -1,6 +1,7 @@
 """Objects to send, and a node with an index whose outbox holds results."""
 
 import itertools
+import struct
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -36,6 +37,16 @@ def dicom_file(path, *, syntax=ExplicitVRLittleEndian, sop_class=SECONDARY_CAPTU
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = syntax
     ds.save_as(path, enforce_file_format=True)
+    return path
+
+
+def with_group_length(path):
+    """Put the group length (0008,0000) before a data set: retired (PS3.5 7.2), and lost when it is encoded anew."""
+    data = path.read_bytes()
+    start = 144 + int.from_bytes(data[140:144], "little")
+    group_end = data.index(b"\x10\x00\x10\x00PN", start)
+    element = struct.pack("<HH2sHI", 0x0008, 0x0000, b"UL", 4, group_end - start)
+    path.write_bytes(data[:start] + element + data[start:])
     return path
 
 

@@ -11,6 +11,7 @@ SOURCE = AuditSource("DCIS_NODE", "node.example", "receive-0", 4711, site="Hospi
 REFUSED = PeerRefused("calling_aet", "10.1.2.3", "STRANGER", "DCIS_NODE", "calling AE title 'STRANGER' is not known")
 RECEIVED = StudyReceived(7, "10.1.2.3", "PACS", "1.2.3.4", ((MG, 4),), exam=12)
 SENDING = ResultsSending("pacs", "10.1.2.4", "PACS", "DCIS_NODE", "1.2.3.4", ((SR, 2),))
+WEB = ResultsSending("web", "pacs.example", "", "", "1.2.3.4", ((SR, 2),))
 
 EVENTS = {
     "started": NodeStarted(),
@@ -27,5 +28,6 @@ EVENTS = {
     "sending": SENDING,
     "sent": ResultsSent(SENDING, ((SR, 2),)),
     "not sent": ResultsSent(SENDING, (), ((SR, 2),), "pacs refused the connection"),
+    "sent by DICOMweb": ResultsSent(WEB, ((SR, 2),)),
     "sent in part": ResultsSent(SENDING, ((SR, 1),), ((SR, 1),), "pacs is out of resources"),
 }

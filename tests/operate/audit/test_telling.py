@@ -91,6 +91,13 @@ def test_what_was_taken_and_what_was_not_are_two_messages():
     assert outcomes == ["0", "4"]
 
 
+def test_a_service_without_an_ae_title_is_named_by_its_host_and_we_by_ours():
+    us, service = the_one(EVENTS["sent by DICOMweb"]).findall("ActiveParticipant")
+    assert (service.get("UserID"), service.get("NetworkAccessPointID")) == ("pacs.example", "pacs.example")
+    assert service.get("AlternativeUserID") is None
+    assert us.get("AlternativeUserID") == "AETITLES=DCIS_NODE"
+
+
 def test_no_patient_is_named_and_the_exam_stands_for_her():
     patient = the_one(EVENTS["received"]).findall("ParticipantObjectIdentification")[1]
     assert patient.get("ParticipantObjectID") == "exam-12"

@@ -1,0 +1,177 @@
+"""Ask a DICOMweb service by QIDO-RS (PS3.18 10.6) whether it is there, and whether objects are there."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import requests
+import urllib3
+from dicomweb_client.web import DICOMwebClient
+
+from dcis_node.bcp195 import UnusableFileError
+from dcis_node.deliver.outcome import EchoResult, Failure, Outgoing
+from dcis_node.deliver.policy import judge_failure
+from dcis_node.deliver.query import QueryAnswer
+from dcis_node.deliver.web.address import WebAddress
+from dcis_node.deliver.web.credentials import Unusable
+from dcis_node.deliver.web.session import WebSession
+from dcis_node.deliver.web.trouble import failure_of_error, failure_of_status
+
+# The Verification SOP Class (PS3.6): no study has this UID, so the answer is short and names no patient.
+NO_STUDY = "1.2.840.10008.1.1"
+SOP_INSTANCE_UID = "00080018"
+INSTANCE_AVAILABILITY = "00080056"  # PS3.3 C.4.23
+_UID = re.compile(r"[0-9.]{1,64}")
+# The service talked to us: it may take objects though it answers no query.
+REACHED = frozenset(
+    {Failure.BAD_REQUEST, Failure.FORBIDDEN, Failure.MEDIA_TYPE, Failure.NO_SERVICE, Failure.NO_VALID_ANSWER}
+)
+
+
+class Located(Protocol):
+    """An object of which is known where it belongs."""
+
+    @property
+    def study_instance_uid(self) -> str:
+        """Of its study."""
+
+    @property
+    def series_instance_uid(self) -> str:
+        """Of its series."""
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """Its own."""
+
+
+class _NoAnswer(Exception):  # noqa: N818 -- an outcome within this module
+    """A query came to nothing.
+
+    Parameters
+    ----------
+    failure, detail
+        How, and more words.
+    status
+        HTTP status of the answer, if there was one.
+    """
+
+    def __init__(self, failure: Failure, detail: str, status: int = 0) -> None:
+        super().__init__(failure.value)
+        self.failure = failure
+        self.detail = detail
+        self.status = status
+
+
+WAITS_FOR_ALL = 4
+NOT_ASKED = (_NoAnswer, Unusable, UnusableFileError)
+
+
+def find_stored(rows: Iterable[Located], web: WebAddress) -> QueryAnswer:
+    """Ask after objects, one by one within their series: a service may bound longer lists, or know no lists of UIDs.
+
+    Nothing is raised for a failure of service or network; the first one ends the questions, and so does a service that
+    is so slow that they take longer than `WAITS_FOR_ALL` times its `timeout_seconds`.
+    """
+    found: set[str] = set()
+    missing: set[str] = set()
+    failure = ""
+    until = time.monotonic() + WAITS_FOR_ALL * web.timeout_seconds
+    try:
+        with WebSession(web) as session:
+            for row in rows:
+                if time.monotonic() > until:
+                    failure = f"{web} answers queries too slowly"
+                    break
+                uid = row.sop_instance_uid
+                there = _search(session, web, uid, study=row.study_instance_uid, series=row.series_instance_uid)
+                (found if there else missing).add(uid)
+    except NOT_ASKED as error:
+        failure = _words(error, web)
+    return QueryAnswer(frozenset(found), frozenset(missing), failure)
+
+
+def present(items: Sequence[Outgoing], web: WebAddress) -> frozenset[str]:
+    """Give the SOP Instance UIDs of those objects that the service lists; none where it cannot be asked."""
+    found = set()
+    try:
+        with WebSession(web) as session:
+            for item in items:
+                if _search(session, web, item.sop_instance_uid):
+                    found.add(item.sop_instance_uid)
+    except NOT_ASKED:
+        return frozenset(found)
+    return frozenset(found)
+
+
+def probe(web: WebAddress) -> EchoResult:
+    """Ask a service by a query that finds nothing whether it is there: what C-ECHO is to a DICOM peer."""
+    started = time.monotonic()
+    try:
+        with WebSession(web) as session:
+            _probe(session, web)
+    except NOT_ASKED as error:
+        reached = isinstance(error, _NoAnswer) and error.failure in REACHED
+        seconds = time.monotonic() - started
+        return EchoResult(ok=False, text=_words(error, web), seconds=seconds, reached=reached)
+    return EchoResult(ok=True, text=f"{web} answered a query", seconds=time.monotonic() - started, reached=True)
+
+
+def _probe(session: WebSession, web: WebAddress) -> None:
+    client = _client(session, web)
+    _ask(lambda: client.search_for_studies(limit=1, search_filters={"StudyInstanceUID": NO_STUDY}), web)
+
+
+def _client(session: WebSession, web: WebAddress) -> DICOMwebClient:
+    client = DICOMwebClient(web.url, session=session, timeout=session.timeout, permissive_uid=True)
+    client.set_http_retry_params(retry=False)  # the courier's policy is the only one that tries again
+    return client
+
+
+def _search(
+    session: WebSession, web: WebAddress, uid: str, *, study: str | None = None, series: str | None = None
+) -> bool:
+    client = _client(session, web)
+    # The study's UID is a stranger's: one that is no UID is not made part of a path.
+    if not (study and series and _UID.fullmatch(study) and _UID.fullmatch(series)):
+        study = series = None
+    filters = {"SOPInstanceUID": uid}
+    try:
+        listed = _ask(lambda: client.search_for_instances(study, series, search_filters=filters), web)
+    except _NoAnswer as error:
+        if error.status != 404:
+            raise
+        # A service may say so of a study that it does not have, but also because it knows no queries at all.
+        _probe(session, web)
+        return False
+    return any(
+        _value(one, SOP_INSTANCE_UID) == uid and _value(one, INSTANCE_AVAILABILITY) != "UNAVAILABLE" for one in listed
+    )
+
+
+def _ask(query: Callable[[], list[Any]], web: WebAddress) -> list[Any]:
+    try:
+        listed = query()
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        raise _NoAnswer(*failure_of_status(status, web), status) from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise _NoAnswer(*failure_of_error(error, web)) from error
+    except (ValueError, RecursionError) as error:  # not JSON
+        raise _NoAnswer(Failure.NO_VALID_ANSWER, "") from error
+    if not isinstance(listed, list):
+        raise _NoAnswer(Failure.NO_VALID_ANSWER, "")
+    return listed
+
+
+def _value(listed: object, tag: str) -> str:
+    element = listed.get(tag) if isinstance(listed, dict) else None
+    values = element.get("Value") if isinstance(element, dict) else None
+    return str(values[0]).strip("\0 ") if isinstance(values, list) and values else ""
+
+
+def _words(error: Exception, web: WebAddress) -> str:
+    if isinstance(error, _NoAnswer):
+        return judge_failure(error.failure, web, detail=error.detail).text
+    failure = Failure.CREDENTIALS if isinstance(error, Unusable) else Failure.TLS
+    return judge_failure(failure, web, detail=str(error)).text

@@ -1,0 +1,154 @@
+"""QIDO-RS: whether a service is there, and which objects it has."""
+
+import json
+import logging
+from dataclasses import dataclass
+
+import pytest
+
+from dcis_node.deliver.web import qido
+from dcis_node.deliver.web.qido import find_stored, present, probe
+from tests.deliver.web.peer import Reply, WebPeer, web_at
+from tests.peers import free_port
+
+
+@dataclass(frozen=True)
+class Row:
+    sop_instance_uid: str
+    study_instance_uid: str = "1.2"
+    series_instance_uid: str = "1.2.3"
+
+
+def element(value, vr="UI"):
+    return {"vr": vr, "Value": [value]}
+
+
+def listing(*uids, **more):
+    """Have these objects, and list those that a query names."""
+
+    def answer(asked):
+        asked_for = asked.path.partition("SOPInstanceUID=")[2]
+        found = [{"00080018": element(uid), **more} for uid in uids if uid == asked_for]
+        return Reply(200, json.dumps(found).encode())
+
+    return answer
+
+
+def test_what_is_there_is_found_and_the_rest_is_missing():
+    with WebPeer(listing("2.25.1", "2.25.3")) as peer:
+        stored = find_stored([Row("2.25.1"), Row("2.25.2"), Row("2.25.3", "1.5", "1.6")], peer.address())
+    assert (stored.found, stored.missing, stored.failure) == ({"2.25.1", "2.25.3"}, {"2.25.2"}, "")
+    assert [asked.path for asked in peer.asked] == [
+        "/dicom-web/studies/1.2/series/1.2.3/instances?SOPInstanceUID=2.25.1",
+        "/dicom-web/studies/1.2/series/1.2.3/instances?SOPInstanceUID=2.25.2",
+        "/dicom-web/studies/1.5/series/1.6/instances?SOPInstanceUID=2.25.3",
+    ]
+    assert peer.connections == 1
+    assert {asked.headers["Host"] for asked in peer.asked} == {f"127.0.0.1:{peer.port}"}
+
+
+def test_a_service_that_lists_something_else_has_not_the_object():
+    other = json.dumps([{"00080018": element("2.25.9")}, {}, None, {"00080018": 3}, {"00080018": {"Value": []}}])
+    with WebPeer(lambda _: Reply(200, other.encode())) as peer:
+        assert find_stored([Row("2.25.1")], peer.address()).missing == {"2.25.1"}
+
+
+def test_an_object_that_cannot_be_had_is_missing():
+    with WebPeer(listing("2.25.1", **{"00080056": element("UNAVAILABLE", "CS")})) as peer:
+        assert find_stored([Row("2.25.1")], peer.address()).missing == {"2.25.1"}
+
+
+@pytest.mark.parametrize("reply", [Reply(200, b"[]"), Reply(204), Reply(404)])
+def test_an_empty_answer_is_a_missing_object(reply):
+    with WebPeer(lambda asked: reply if "instances" in asked.path else Reply(200, b"[]")) as peer:
+        assert find_stored([Row("2.25.1")], peer.address()).missing == {"2.25.1"}
+
+
+def test_a_service_that_knows_no_queries_has_said_nothing_of_the_object():
+    with WebPeer(lambda _: Reply(404)) as peer:
+        answer = find_stored([Row("2.25.1")], peer.address())
+    assert (answer.missing, "HTTP 404" in answer.failure) == (frozenset(), True)
+
+
+def test_a_service_that_answers_slowly_is_not_asked_for_ever(monkeypatch):
+    monkeypatch.setattr(qido, "WAITS_FOR_ALL", 0)
+    with WebPeer(listing()) as peer:
+        answer = find_stored([Row("2.25.1"), Row("2.25.2")], peer.address())
+    assert "too slowly" in answer.failure
+    assert len(answer.missing) < 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(401), "refused our credentials"),
+        (Reply(403), "does not let us"),
+        (Reply(500), "HTTP 500"),
+        (Reply(503), "HTTP 503"),
+        (Reply(302, headers={"Location": "/login"}), "HTTP 302"),
+        (Reply(200, b"<html>log in</html>"), "did not answer"),
+        (Reply(200, b'"text"'), "did not answer"),
+        (Reply(200, b"[" * 100_000), "did not answer"),
+    ],
+)
+def test_a_failed_query_says_nothing_of_the_object(reply, words):
+    with WebPeer(lambda _: reply) as peer:
+        stored = find_stored([Row("2.25.1"), Row("2.25.2")], peer.address())
+        assert present([Row("2.25.1")], peer.address()) == frozenset()
+    assert (stored.found, stored.missing) == (frozenset(), frozenset())
+    assert words in stored.failure
+
+
+def test_nothing_is_tried_twice_by_the_library():
+    with WebPeer(lambda _: Reply(503)) as peer:
+        probe(peer.address())
+        find_stored([Row("2.25.1"), Row("2.25.2")], peer.address())
+    assert len(peer.asked) == 2
+
+
+@pytest.mark.parametrize("strange", ["", "../../etc", "1.2?x=1", "1.2#", "1/2", "%2e%2e", "1" * 65])
+def test_a_strange_uid_of_a_study_is_not_made_part_of_a_path(strange):
+    with WebPeer(listing("2.25.1")) as peer:
+        assert find_stored([Row("2.25.1", study_instance_uid=strange)], peer.address()).found == {"2.25.1"}
+    assert peer.asked[0].path == "/dicom-web/instances?SOPInstanceUID=2.25.1"
+
+
+def test_the_probe_asks_for_no_patient():
+    with WebPeer(lambda _: Reply(200, b"[]")) as peer:
+        answer = probe(peer.address())
+    assert (answer.ok, answer.is_there) == (True, True)
+    assert peer.asked[0].path == "/dicom-web/studies?StudyInstanceUID=1.2.840.10008.1.1&limit=1"
+
+
+@pytest.mark.parametrize(
+    ("status", "there"), [(401, False), (403, True), (404, True), (405, True), (406, True), (500, False), (503, False)]
+)
+def test_a_service_that_answers_no_query_may_take_objects_all_the_same(status, there):
+    with WebPeer(lambda _: Reply(status)) as peer:
+        answer = probe(peer.address())
+    assert (answer.ok, answer.is_there) == (False, there)
+    assert f"HTTP {status}" in answer.text
+
+
+def test_a_probe_of_nobody_says_so():
+    port = free_port()
+    answer = probe(web_at(port))
+    assert (answer.ok, answer.is_there) == (False, False)
+    assert answer.text == f"no connection to http://127.0.0.1:{port}/dicom-web (Connection refused)"
+
+
+def test_the_libraries_write_no_uid_once_logging_is_set_up(caplog):
+    from dcis_node.operate.logs import WEB  # noqa: PLC0415
+
+    assert {"dicomweb_client", "urllib3", "retrying"} == set(WEB)
+    before = {name: logging.getLogger(name).level for name in WEB}
+    try:
+        for name in WEB:
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # as `configure_logging` does
+        caplog.set_level(logging.DEBUG)
+        with WebPeer(listing("2.25.1")) as peer:
+            find_stored([Row("2.25.1")], peer.address())
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+    assert "1.2.3" not in caplog.text
