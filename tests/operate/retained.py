@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import select
@@ -11,11 +11,14 @@ from sqlalchemy import select
 from dcis_node.config import Configuration, configuration_from
 from storage.database import Database, open_database, upgrade
 from storage.files import FileStore
+from storage.index import ReceivedInstance
 from storage.index_records import analysis_record, report_record
 from storage.outbox import enqueue
 from storage.records import Records
+from storage.replay import Looked, Stray
 from storage.schema import Exam, Instance, Outbox, Report, Result, ViewAnalysis
-from tests.storage.exam_rows import exam, receive
+from tests.storage.exam_rows import exam, receive, received_values
+from tests.storage.leftovers import describe
 
 DAY = 86400.0
 VIEWS = 2
@@ -31,6 +34,20 @@ class Node:
     settings: dict[str, object] = field(default_factory=dict)
     destination: dict[str, object] = field(default_factory=dict)
     numbers: int = 0
+    patients: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index.sqlite"
+
+    def describe(self, path: Path, sha256: str) -> Looked | Stray:
+        """Stand in for reception (see `tests.storage.leftovers.describe`)."""
+        found = describe(path, sha256)
+        if isinstance(found, Stray):
+            return found
+        number = int(path.read_bytes().split()[1])
+        values = received_values(number, patient=self.patients.get(number, "P0"), sha256=sha256)
+        return replace(found, received=ReceivedInstance(**values))
 
     @property
     def configuration(self) -> Configuration:
@@ -57,6 +74,7 @@ class Node:
         number, at = self.numbers, self.now() - days_ago * DAY
         sha256 = self.files.put(f"image {number} ".encode().ljust(size, b"x"), moment=at)
         values = {"patient": f"P{number}", "size_bytes": size, **changes, "sha256": sha256}
+        self.patients[number] = values["patient"]
         return receive(self.db, number, now=at, **values)
 
     def answered(
@@ -125,3 +143,11 @@ def retained_node(root: Path, **settings: object) -> Iterator[Node]:
         yield Node(root, db, FileStore(root / "store"), settings)
     finally:
         db.close()
+
+
+def header_of(path: Path) -> bytes:
+    """Stand in for what reads the header of an image; never raises."""
+    try:
+        return path.read_bytes().split(b"x")[0]
+    except OSError:
+        return b""
