@@ -7,6 +7,7 @@ from sqlalchemy import Select, func, select, union
 from sqlalchemy.orm import Session
 
 from storage.outbox import count_parcels
+from storage.retrievals import asked_of, count_images, count_retrievals
 from storage.schema import (
     Base,
     Conflict,
@@ -35,6 +36,8 @@ def queues(session: Session) -> dict[str, Any]:
         "outbox": count_parcels(session),
         "instances": instances,
         "conflicts": _every(session, Conflict),
+        "retrievals": count_retrievals(session),
+        "retrieved_images": count_images(session),
     }
 
 
@@ -156,6 +159,7 @@ def _trace_exam(session: Session, exam: Exam) -> dict[str, Any]:
     return {
         **exam_summary(session, exam),
         "instances": [_trace_instance(session, instance) for instance in instances],
+        "retrievals": [vars(asked) for asked in asked_of(session, exam.id)],
         "reports": [_trace_report(session, report) for report in reports],
     }
 

@@ -323,6 +323,7 @@ class Retrieval(Base):
 
     state: `due`, `leased`, `done`, `failed` (given up; `text` says why).
     purpose: `views` or `priors`.
+    missing: the standard views that were missing when it was asked, such as `R CC, L MLO`.
     found, moved, failed: numbers of images.
     """
 
@@ -336,6 +337,7 @@ class Retrieval(Base):
     exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), index=True)
     source: Mapped[str] = mapped_column(String(64))
     purpose: Mapped[str] = mapped_column(String(16))
+    missing: Mapped[str] = mapped_column(String(64), default="")
     state: Mapped[str] = mapped_column(String(16))
     asked_at: Mapped[float] = mapped_column(Float)
     finished_at: Mapped[float | None] = mapped_column(Float, default=None)

@@ -10,7 +10,7 @@ import typer
 from dcis_node.cli.common import DONE, NOT_DONE, ConfigOption, JsonOption, console, open_index, print_json, uncollected
 from dcis_node.config import load_configuration
 
-ROLES = ("receive", "analyse", "deliver", "clock")
+ROLES = ("receive", "retrieve", "analyse", "deliver", "clock")
 
 
 def demo(

@@ -50,6 +50,7 @@ def run_node(configuration: Configuration, config: Path) -> None:
         receivers=configuration.receive.processes,
         listener=listeners.plain.fileno() if listeners.plain else None,
         tls_listener=listeners.tls.fileno() if listeners.tls else None,
+        retriever=bool(configuration.retrieve.sources),
     )
     plain, with_tls = place_of(listeners.plain), place_of(listeners.tls)
     with (

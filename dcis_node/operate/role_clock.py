@@ -3,7 +3,6 @@
 import time
 from itertools import count
 
-from dcis_node.analyse.completeness import sweep_open_exams
 from dcis_node.config import Configuration
 from dcis_node.operate.audit.forwarder import forwarder_of, forwarding
 from dcis_node.operate.backups import is_backup_overdue, nightly_backup
@@ -11,6 +10,7 @@ from dcis_node.operate.clock import DailyJob, Job, run_clock
 from dcis_node.operate.metrics import registry_of
 from dcis_node.operate.metrics_server import serving_metrics
 from dcis_node.operate.process import running_process
+from dcis_node.operate.sweeping import sweep_exams
 from dcis_node.operate.upkeep import SweepOrder, run_sweep
 
 SWEEP_SECONDS = 1.0
@@ -25,7 +25,7 @@ def run_clock_role(configuration: Configuration, name: str, *, lifeline: int | N
     ):
 
         def sweep() -> None:
-            sweep_open_exams(process.db, configuration.exam, now=time.time())
+            sweep_exams(configuration, process.db, now=time.time())
 
         def sweep_store() -> None:
             run_sweep(configuration, process.db, process.files, SweepOrder(should_stop=process.stop.is_set))

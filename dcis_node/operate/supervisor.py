@@ -55,9 +55,15 @@ class Child:
 
 
 def child_specs(
-    config: Path, *, receivers: int, listener: int | None, tls_listener: int | None = None
+    config: Path, *, receivers: int, listener: int | None, tls_listener: int | None = None, retriever: bool = False
 ) -> tuple[ChildSpec, ...]:
-    """List the processes of a whole node (design: receivers, one analysis worker, one courier, one clock)."""
+    """List the processes of a whole node (design: receivers, one analysis worker, one courier, one clock).
+
+    Parameters
+    ----------
+    retriever
+        True if missing views are asked for somewhere.
+    """
 
     def spec(name: str, *more: str, inherited: tuple[int, ...] = ()) -> ChildSpec:
         role = name.rpartition("-")[0]
@@ -67,7 +73,8 @@ def child_specs(
     options = [part for name, number in handed.items() if number is not None for part in (name, str(number))]
     inherited = tuple(number for number in handed.values() if number is not None)
     receive = [spec(f"receive-{number}", *options, inherited=inherited) for number in range(receivers)]
-    return (*receive, spec("analyse-0"), spec("deliver-0"), spec("clock-0"))
+    retrieve = [spec("retrieve-0")] if retriever else []
+    return (*receive, *retrieve, spec("analyse-0"), spec("deliver-0"), spec("clock-0"))
 
 
 class Supervisor:

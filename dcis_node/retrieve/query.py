@@ -1,0 +1,90 @@
+"""C-FIND with bounds: what comes back is foreign, so it is counted, checked, and never logged."""
+
+import re
+import time
+from collections.abc import Callable, MutableSequence
+
+from pydicom import Dataset
+from pynetdicom.association import Association
+
+from dcis_node.retrieve.association import FIND
+from dcis_node.retrieve.source import Source, Trouble, refusal_of
+
+# Matches read of one query. A study has a few series, a series a few hundred objects.
+MOST_MATCHES = 1000
+PENDING = frozenset({0xFF00, 0xFF01})  # PS3.4 Table C.4-1: FF01 if it did not support an optional key
+SUCCESS = 0x0000
+# PS3.5 9.1: components of digits without a leading zero, at most 64 characters.
+_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
+LONGEST_UID = 64
+
+Find = Callable[[Dataset], tuple[Dataset, ...]]
+
+
+def find(
+    association: Association, source: Source, keys: Dataset, *, until: float, message_id: int = 1
+) -> tuple[Dataset, ...]:
+    """Ask one query.
+
+    A peer that has more matches than are read is told to stop (C-CANCEL), and what it sends then is dropped.
+
+    Parameters
+    ----------
+    keys
+        The identifier, with its Query/Retrieve Level.
+    until
+        Monotonic seconds at which the query is given up.
+
+    Returns
+    -------
+    tuple[Dataset, ...]
+        The matches as they came, at most `MOST_MATCHES`: nothing in them is checked.
+
+    Raises
+    ------
+    Trouble
+        It failed, was not answered in time, or the association ended. The association cannot be used further then.
+    """
+    matches: list[Dataset] = []
+    surplus = 0
+    try:
+        for status, match in association.send_c_find(keys, FIND, msg_id=message_id):
+            if "Status" not in status:  # pynetdicom has aborted the association
+                break
+            code = int(status.Status)
+            if code not in PENDING:
+                if code == SUCCESS or surplus:
+                    return tuple(matches)
+                raise refusal_of(source, "C-FIND", code)
+            if match is not None and len(matches) < MOST_MATCHES:
+                matches.append(match)
+                continue
+            surplus += match is not None
+            if surplus == 1:
+                association.send_c_cancel(message_id, query_model=FIND)
+            if surplus > MOST_MATCHES:
+                raise Trouble(f"{source} did not stop to send matches")
+            if time.monotonic() >= until:
+                raise Trouble(f"{source} did not end its answer to C-FIND in time")
+    except RuntimeError:  # the peer ended the association since the last answer
+        pass
+    raise Trouble(f"{source} did not answer C-FIND in time, or not validly")
+
+
+def uid_of(match: Dataset, keyword: str) -> str:
+    """Give a UID of a match; "" where there is none, or something that is no UID."""
+    try:
+        value = str(match.get(keyword, "") or "").rstrip(" \0")
+    except Exception:  # noqa: BLE001 -- foreign bytes: pydicom decodes them when they are looked at, and may raise anything
+        return ""
+    return value if len(value) <= LONGEST_UID and _UID.fullmatch(value) else ""
+
+
+def text_of(match: Dataset, keyword: str) -> str:
+    """Give a text of a match, several values joined by backslashes; "" where there is none that can be read."""
+    try:
+        value = match.get(keyword, "")
+        values = list(value) if isinstance(value, MutableSequence) else [value]
+        return "\\".join(str(one).strip(" \0") for one in values if one is not None)
+    except Exception:  # noqa: BLE001 -- foreign bytes: pydicom decodes them when they are looked at, and may raise anything
+        return ""
