@@ -232,9 +232,8 @@ def count_retrievals(session: Session) -> dict[str, int]:
 
 def count_images(session: Session) -> dict[str, int]:
     """Count the images that were found, came, and did not come, over all questions."""
-    sums = [func.coalesce(func.sum(column), 0) for column in (Retrieval.found, Retrieval.moved, Retrieval.failed)]
-    found, moved, failed = session.execute(select(*sums)).one()
-    return {"found": int(found), "moved": int(moved), "failed": int(failed)}
+    columns = {"found": Retrieval.found, "moved": Retrieval.moved, "failed": Retrieval.failed}
+    return {name: int(session.scalar(select(func.sum(column))) or 0) for name, column in columns.items()}
 
 
 def _held(errand: Errand) -> ColumnElement[bool]:

@@ -121,7 +121,7 @@ def sweep_open_exams(db: Database, settings: ExamSettings, *, now: float, hold: 
     Parameters
     ----------
     hold
-        Asked of every open exam; may keep one waiting that the rule would not, as its missing views are being asked for.
+        Asked of every open exam; may keep one waiting that the rule would not: its missing views are being asked for.
     """
 
     def judge(exam: OpenExam) -> str | None:

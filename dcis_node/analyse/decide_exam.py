@@ -80,7 +80,15 @@ def prepare_report(
     records = Records(decider.files)
     record = records.report(inputs)
     if record is None:
-        answer = answer_of(decider, judged, gathered.instances, completeness=completeness, now=now, earlier=earlier)
+        answer = answer_of(
+            decider,
+            judged,
+            gathered.instances,
+            completeness=completeness,
+            now=now,
+            earlier=earlier,
+            asked=gathered.asked,
+        )
         made = _record(decider, answer, judged, gathered.instances, completeness=completeness, now=now, failure=failure)
         record = records.keep_report(made)
     return _new_report(decider, record, least_version=1 if earlier is None else earlier.version + 1)

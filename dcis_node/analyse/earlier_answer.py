@@ -36,6 +36,7 @@ def answer_again(decider: Decider, exam_id: int) -> ExamAnswer:
                 completeness=kept.completeness,
                 now=kept.made_at,
                 earlier=kept.before,
+                asked=gathered.asked,
             )
     raise InputError(
         "exam_changed",

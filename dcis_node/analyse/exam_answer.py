@@ -20,6 +20,7 @@ from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
 from dcis_node.model.bundle import Bundle
 from dcis_node.model.decide import decide
 from dcis_node.results.answer import (
+    AskedFor,
     EarlierDocument,
     Equipment,
     ExamAnswer,
@@ -38,6 +39,7 @@ from storage.exams import ExamInstance, exam_instances
 from storage.files import FileStore
 from storage.findings import find_analysis
 from storage.reports import EarlierReport, NewResult
+from storage.retrievals import Asked, asked_of
 
 BuildResults = Callable[[ExamAnswer, Collection[ResultKind]], tuple[ResultObject, ...]]
 
@@ -70,10 +72,13 @@ class Gathered:
     ----------
     images
         ELIGIBLE without a record where the analysis is missing.
+    asked
+        What was asked for elsewhere; no input of the answer, only told.
     """
 
     images: tuple[JudgedImage, ...]
     instances: tuple[ExamInstance, ...]
+    asked: tuple[Asked, ...] = ()
 
     @property
     def missing(self) -> tuple[int, ...]:
@@ -91,6 +96,7 @@ def gather(decider: Decider, exam_id: int, *, without_analysis: bool = False) ->
     """
     with decider.db.read() as session:
         instances = exam_instances(session, exam_id)
+        asked = asked_of(session, exam_id)
     rejected = read_exam_rejections(instances, decider.files)
     images = [_image(instance, rejected) for instance in instances if instance.is_image]
     if without_analysis:
@@ -98,7 +104,7 @@ def gather(decider: Decider, exam_id: int, *, without_analysis: bool = False) ->
     else:
         marks = read_exam_marks(instances, decider.files)
         images = [_with_analysis(decider, image, marks) for image in images]
-    return Gathered(tuple(images), tuple(instances))
+    return Gathered(tuple(images), tuple(instances), asked)
 
 
 def _image(instance: ExamInstance, rejected: Collection[str]) -> JudgedImage:
@@ -156,6 +162,7 @@ def answer_of(
     completeness: str,
     now: float,
     earlier: EarlierReport | None,
+    asked: Sequence[Asked] = (),
 ) -> ExamAnswer:
     """Decide an exam and put all together.
 
@@ -171,6 +178,8 @@ def answer_of(
         Unix seconds: when the decision falls.
     earlier
         The report of the version before.
+    asked
+        What was asked for elsewhere; told of it is what had ended by `now`.
     """
     bundle = decider.bundle
     decision = decide(evidence_of(images), threshold=bundle.threshold)
@@ -187,6 +196,7 @@ def answer_of(
         made_at=datetime.fromtimestamp(now, tz=UTC).astimezone(),
         inputs_sha256=inputs_sha256(images, bundle),
         completeness=completeness_sentence(completeness),
+        asked_for=tuple(_asked_for(one) for one in asked if _is_told(one, now)),
     )
     if earlier is None:
         return answer
@@ -206,6 +216,24 @@ def answer_of(
         ),
         change=change,
         risk_change=risk_change,
+    )
+
+
+def _is_told(asked: Asked, now: float) -> bool:
+    """Tell if a question belongs into the answer: one that was not needed in the end has a text though it is done."""
+    ended = asked.finished_at is not None and asked.finished_at <= now
+    return ended and bool(asked.missing) and not (asked.state == "done" and asked.text)
+
+
+def _asked_for(asked: Asked) -> AskedFor:
+    return AskedFor(
+        source=asked.source,
+        missing=tuple(asked.missing.split(", ")),
+        asked_at=datetime.fromtimestamp(asked.asked_at, tz=UTC).astimezone(),
+        found=asked.found,
+        came=asked.moved,
+        answered=asked.state == "done",
+        reached=asked.attempts > 0,
     )
 
 

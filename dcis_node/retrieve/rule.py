@@ -31,5 +31,5 @@ def views_to_ask_for(
 
 
 def is_waited_for(asked_at: float, settings: RetrieveSettings, *, now: float) -> bool:
-    """Tell whether an exam still waits for the answer to a question; a clock that was set back ends the waiting, too."""
+    """Tell whether an exam still waits for the answer to a question; a clock set back ends it, too."""
     return 0 <= now - asked_at < settings.wait_seconds
