@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from ssl import SSLContext
 
 UNKNOWN_DESTINATION = 0xA801  # PS3.4 Table C.4-2: Refused: Move Destination unknown
+UNABLE = range(0xC000, 0xD000)  # the same table: Failed: Unable to process
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,11 @@ def refusal_of(source: Source, service: str, status: int) -> Trouble:
         words = (
             f"it does not know {source.move_to!r} as a destination of images: enter us there, with our host and port, "
             "or change move_to here"
+        )
+    elif service == "C-MOVE" and status in UNABLE:
+        words = (
+            f"unable to process. Some sources say so (Orthanc: 0xC000) when they do not know {source.move_to!r} as a "
+            "destination of images: look whether we are entered there"
         )
     else:
         words = _STATUSES.get(status, "it failed")
