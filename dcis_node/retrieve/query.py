@@ -12,6 +12,8 @@ from dcis_node.retrieve.source import Source, Trouble, refusal_of
 
 # Matches read of one query. A study has a few series, a series a few hundred objects.
 MOST_MATCHES = 1000
+# Matches that may be under way when it is told to stop: as many as fit into the buffers of a connection.
+MOST_ON_THE_WAY = 20_000
 PENDING = frozenset({0xFF00, 0xFF01})  # PS3.4 Table C.4-1: FF01 if it did not support an optional key
 SUCCESS = 0x0000
 # PS3.5 9.1: components of digits without a leading zero, at most 64 characters.
@@ -46,26 +48,26 @@ def find(
         It failed, was not answered in time, or the association ended. The association cannot be used further then.
     """
     matches: list[Dataset] = []
-    surplus = 0
+    seen = 0
     try:
         for status, match in association.send_c_find(keys, FIND, msg_id=message_id):
             if "Status" not in status:  # pynetdicom has aborted the association
                 break
             code = int(status.Status)
             if code not in PENDING:
-                if code == SUCCESS or surplus:
+                if code == SUCCESS or seen > MOST_MATCHES:
                     return tuple(matches)
                 raise refusal_of(source, "C-FIND", code)
-            if match is not None and len(matches) < MOST_MATCHES:
-                matches.append(match)
-                continue
-            surplus += match is not None
-            if surplus == 1:
-                association.send_c_cancel(message_id, query_model=FIND)
-            if surplus > MOST_MATCHES:
-                raise Trouble(f"{source} did not stop to send matches")
             if time.monotonic() >= until:
                 raise Trouble(f"{source} did not end its answer to C-FIND in time")
+            # None: an answer that cannot be decoded; it counts, so that there is an end to them, too.
+            seen += 1
+            if seen <= MOST_MATCHES:
+                matches += [] if match is None else [match]
+            elif seen == MOST_MATCHES + 1:
+                association.send_c_cancel(message_id, query_model=FIND)
+            elif seen > MOST_MATCHES + MOST_ON_THE_WAY:
+                raise Trouble(f"{source} did not stop to send matches")
     except RuntimeError:  # the peer ended the association since the last answer
         pass
     raise Trouble(f"{source} did not answer C-FIND in time, or not validly")

@@ -60,6 +60,10 @@ class QueryPeer:
         Answers a query in its own way: given the keys, it yields statuses and matches.
     moved
         Gives the objects that a move really sends, of those that were asked for; or a status that refuses.
+    hold
+        A move sends nothing before this is set.
+    deaf
+        It goes on when it is told to stop (C-CANCEL).
     """
 
     objects: Sequence[Dataset] = ()
@@ -71,6 +75,7 @@ class QueryPeer:
     moved: Callable[[list[Dataset]], list[Dataset] | int] | None = None
     services: Sequence[str] = (FIND, MOVE)
     hold: threading.Event | None = None
+    deaf: bool = False
     queries: list[Dataset] = field(default_factory=list)
     moves: list[Dataset] = field(default_factory=list)
     cancelled: int = 0
@@ -104,7 +109,7 @@ class QueryPeer:
         self.queries.append(keys)
         if self.answer is not None:
             for status, match in self.answer(keys):
-                if event.is_cancelled:
+                if event.is_cancelled and not self.deaf:
                     self.cancelled += 1
                     yield 0xFE00, None
                     return

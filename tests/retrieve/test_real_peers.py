@@ -95,4 +95,3 @@ def test_an_archive_that_does_not_know_us_as_a_destination_says_so(listening, tm
     assert (asked.state, asked.attempts, asked.found, asked.moved) == (state, 1, 1, 0)
     assert [word for word in words if word not in asked.text] == []
     assert "Canary" not in caplog.text
-
