@@ -116,6 +116,17 @@ def test_a_file_that_is_no_toml_is_named_with_the_place(config):
         ("[audit]\nrepository = 'udp://h:514'", ["audit.repository = 'udp://h:514'"]),
         ("[audit]\nrepository = 'tcp://h:70000'", ["audit", "a TCP port is 1 to 65535"]),
         ("[audit]\nrepository = 'tls://h:6514'", ["audit", "needs audit.ca"]),
+        (
+            "[[retrieve.sources]]\nname='a'\nhost='h'\nport=1\naet='A'\n[retrieve]\nbefore_deadline_seconds=800.0",
+            ["retrieve.before_deadline_seconds is at most", "(780)"],
+        ),
+        (
+            2 * "[[retrieve.sources]]\nname='a'\nhost='h'\nport=1\naet='A'\n",
+            ["retrieve.sources", "same name"],
+        ),
+        ("[[retrieve.sources]]\nname='a'\nhost='h'\nport=0\naet='A'", ["retrieve.sources.0.port = 0"]),
+        ("[[retrieve.sources]]\nname='A'\nhost='h'\nport=1\naet='A'", ["retrieve.sources.0.name = 'A'"]),
+        ("[retrieve]\nmax_tries = 0", ["retrieve.max_tries = 0"]),
         ("base = '/'", ["base", "unknown key"]),
     ],
 )
@@ -131,6 +142,10 @@ def test_every_fault_is_told_at_once(config):
 def test_a_listener_that_others_reach_starts_with_an_allowlist(config):
     loaded = config("[receive]\nhost = '0.0.0.0'\n[[receive.peers]]\naet = 'PACS'\naddresses = ['10.1.2.0/24']")
     assert loaded.receive.peers[0].addresses == ("10.1.2.0/24",)
+
+
+def test_without_a_source_nobody_asks_when_views_would_be_asked_for(config):
+    assert config("[exam]\ndeadline_seconds = 200.0").retrieve.sources == ()
 
 
 def test_settings_cannot_be_changed_after_the_start(config):

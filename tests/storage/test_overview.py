@@ -126,7 +126,15 @@ def exam(db):
 
 def test_queues_of_an_empty_index_are_empty(db):
     with db.read() as session:
-        assert queues(session) == {"views": {}, "exams": {}, "outbox": {}, "instances": 0, "conflicts": 0}
+        assert queues(session) == {
+            "views": {},
+            "exams": {},
+            "outbox": {},
+            "instances": 0,
+            "conflicts": 0,
+            "retrievals": {},
+            "retrieved_images": {"found": 0, "moved": 0, "failed": 0},
+        }
 
 
 def test_queues_count_by_state_and_destination(db, exam):
@@ -137,6 +145,8 @@ def test_queues_count_by_state_and_destination(db, exam):
             "outbox": {"pacs": {"sent": 1}},
             "instances": 2,
             "conflicts": 1,
+            "retrievals": {},
+            "retrieved_images": {"found": 0, "moved": 0, "failed": 0},
         }
 
 
