@@ -22,6 +22,7 @@ from dcis_node.operate.listener_check import check_certificate, check_listeners
 from dcis_node.operate.probes import STREAMS, expected, probe_file
 from dcis_node.operate.sending import peer_of
 from dcis_node.operate.site import destinations_of
+from dcis_node.operate.sources import check_sources
 from dcis_node.results.kinds import SOP_CLASS_UIDS
 from dcis_node.results.profiles import Destination
 from storage.backup import backups, refuse_folder
@@ -45,6 +46,7 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
         _device,
         _certificate,
         _listener,
+        _sources,
         _destinations,
         _audit,
     ):
@@ -153,6 +155,10 @@ def _listener(configuration: Configuration) -> Iterator[Finding]:
 
 def _audit(configuration: Configuration) -> Iterator[Finding]:
     yield from check_audit(configuration)
+
+
+def _sources(configuration: Configuration) -> Iterator[Finding]:
+    yield from check_sources(configuration)
 
 
 def _destinations(configuration: Configuration) -> Iterator[Finding]:

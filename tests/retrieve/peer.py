@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from ssl import SSLContext
 
 from pydicom import Dataset
 from pynetdicom import AE, build_context, evt
@@ -76,6 +77,7 @@ class QueryPeer:
     services: Sequence[str] = (FIND, MOVE)
     hold: threading.Event | None = None
     deaf: bool = False
+    tls: SSLContext | None = None
     queries: list[Dataset] = field(default_factory=list)
     moves: list[Dataset] = field(default_factory=list)
     cancelled: int = 0
@@ -87,7 +89,10 @@ class QueryPeer:
         entity.requested_contexts = [build_context(MAMMOGRAPHY_FOR_PRESENTATION)]
         handlers = [(evt.EVT_C_FIND, self._find), (evt.EVT_C_MOVE, self._move)]
         self._server = entity.make_server(
-            ("127.0.0.1", self.port), evt_handlers=handlers, server_class=ThreadedAssociationServer
+            ("127.0.0.1", self.port),
+            evt_handlers=handlers,
+            ssl_context=self.tls,
+            server_class=ThreadedAssociationServer,
         )
         entity._servers.append(self._server)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
