@@ -7,7 +7,8 @@ from sqlalchemy import Select, func, select, union
 from sqlalchemy.orm import Session
 
 from storage.outbox import count_parcels
-from storage.retrievals import asked_of, count_images, count_retrievals
+from storage.retrievals import STATES as RETRIEVAL_STATES
+from storage.retrievals import asked_of
 from storage.schema import (
     Base,
     Conflict,
@@ -17,6 +18,7 @@ from storage.schema import (
     Outbox,
     Report,
     Result,
+    Retrieval,
     Study,
     ViewAnalysis,
 )
@@ -36,8 +38,7 @@ def queues(session: Session) -> dict[str, Any]:
         "outbox": count_parcels(session),
         "instances": instances,
         "conflicts": _every(session, Conflict),
-        "retrievals": count_retrievals(session),
-        "retrieved_images": count_images(session),
+        "retrievals": _counts(session, Retrieval.state, RETRIEVAL_STATES, every=_every(session, Retrieval)),
     }
 
 

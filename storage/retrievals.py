@@ -7,7 +7,7 @@ A row is made once for an exam and a source, whatever becomes of it, so nobody i
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.orm import Session
 
 from storage.database import Database
@@ -222,18 +222,6 @@ def known_objects(session: Session, sop_instance_uids: Collection[str]) -> froze
     came = session.scalars(select(Instance.sop_instance_uid).where(Instance.sop_instance_uid.in_(sop_instance_uids)))
     made = session.scalars(select(Result.sop_instance_uid).where(Result.sop_instance_uid.in_(sop_instance_uids)))
     return frozenset(came) | frozenset(made)
-
-
-def count_retrievals(session: Session) -> dict[str, int]:
-    """Count questions by state."""
-    rows = session.execute(select(Retrieval.state, func.count()).group_by(Retrieval.state))
-    return {str(state): int(count) for state, count in rows}
-
-
-def count_images(session: Session) -> dict[str, int]:
-    """Count the images that were found, came, and did not come, over all questions."""
-    columns = {"found": Retrieval.found, "moved": Retrieval.moved, "failed": Retrieval.failed}
-    return {name: int(session.scalar(select(func.sum(column))) or 0) for name, column in columns.items()}
 
 
 def _held(errand: Errand) -> ColumnElement[bool]:

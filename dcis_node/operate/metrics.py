@@ -104,12 +104,6 @@ def _queue_figures(counted: Mapping[str, Any]) -> Iterator[Metric]:
     yield _labelled("views", "Instances by what became of their analysis", _all(VIEW_STATES, counted["views"]))
     yield _labelled("exams", "Exams by state", _all(EXAM_STATES, counted["exams"]))
     yield _labelled("retrievals", "Questions for missing views by state", _all(RETRIEVAL_STATES, counted["retrievals"]))
-    yield _labelled(
-        "retrieved_images",
-        "Missing images found elsewhere, come, not come",
-        counted["retrieved_images"],
-        label="images",
-    )
     outbox = GaugeMetricFamily("dcis_node_outbox", "Results by destination and state", labels=("destination", "state"))
     for destination, states in counted["outbox"].items():
         for state, count in _all(OUTBOX_STATES, states).items():

@@ -44,7 +44,6 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
         queue.add_row(f"results to {destination}", _counts(counts))
     if status["queues"]["retrievals"]:
         queue.add_row("missing views asked for", _counts(status["queues"]["retrievals"]))
-        queue.add_row("images of them", _counts(status["queues"]["retrieved_images"]))
     queue.add_row("instances received", str(status["queues"]["instances"]))
     queue.add_row("same UID, other bytes", str(status["queues"]["conflicts"]))
     head = Text(f"dcis-node {status['version']} {status['aet']} listening on {status['listening'] or '-'}")

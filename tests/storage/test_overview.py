@@ -133,7 +133,6 @@ def test_queues_of_an_empty_index_are_empty(db):
             "instances": 0,
             "conflicts": 0,
             "retrievals": {},
-            "retrieved_images": {"found": 0, "moved": 0, "failed": 0},
         }
 
 
@@ -146,7 +145,6 @@ def test_queues_count_by_state_and_destination(db, exam):
             "instances": 2,
             "conflicts": 1,
             "retrievals": {},
-            "retrieved_images": {"found": 0, "moved": 0, "failed": 0},
         }
 
 

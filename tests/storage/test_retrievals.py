@@ -3,6 +3,7 @@
 import pytest
 
 from storage import retrievals
+from storage.overview import queues
 from tests.storage.exam_rows import exam, instance, receive, set_exam
 
 WAIT = 200.0
@@ -130,11 +131,10 @@ def test_objects_that_came_are_known(db):
         assert retrievals.known_objects(session, ["1.2.3.1", "1.2.3.2"]) == {"1.2.3.1"}
 
 
-def test_questions_and_images_are_counted(asked):
-    retrievals.finish(asked, retrievals.note_found(asked, claim(asked), 3), moved=2, now=20.0)
+def test_questions_are_counted_by_state(asked):
+    retrievals.finish(asked, claim(asked), moved=0, now=20.0)
     with asked.read() as session:
-        assert retrievals.count_retrievals(session) == {"due": 1, "done": 1}
-        assert retrievals.count_images(session) == {"found": 3, "moved": 2, "failed": 1}
+        assert queues(session)["retrievals"] == {"due": 1, "done": 1}
 
 
 def test_an_image_that_comes_is_recorded_like_all_others(asked):

@@ -72,5 +72,4 @@ def test_a_view_that_was_not_sent_is_fetched_and_the_report_says_so(tmp_path, ex
     assert status["queues"]["retrievals"] == {"done": 1}
     assert "retrieve-0" in {process["process"] for process in status["processes"]}
     assert 'dcis_node_retrievals{state="done"} 1.0' in figures
-    assert 'dcis_node_retrieved_images{images="moved"} 1.0' in figures
     assert "WHOLE1" not in log
