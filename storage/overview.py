@@ -25,8 +25,8 @@ from storage.schema import (
 from storage.work import has_failed
 
 # Every state that work passes through, and last the one in which nearly all of it ends.
-VIEW_STATES = ("pending", "leased", "failed", "not_applicable", "analysed")
-EXAM_STATES = ("idle", "open", "due", "failed", "reported")
+VIEW_STATES = ("pending", "leased", "failed", "not_applicable", "prior", "analysed")
+EXAM_STATES = ("idle", "open", "due", "failed", "prior", "reported")
 
 
 def queues(session: Session) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from storage.database import Database
 from storage.schema import Exam, Instance, Patient, Result, Retrieval, Study
 from storage.work import affected, changed
 
-VIEWS = "views"
+VIEWS, PRIORS = "views", "priors"
 STATES = ("due", "leased", "failed", "done")  # last the one in which nearly all rows end
 UNFINISHED = ("due", "leased")
 DIED = "the process that asked died each time"
@@ -28,6 +28,8 @@ class Errand:
 
     Parameters
     ----------
+    purpose
+        `VIEWS` or `PRIORS`.
     missing
         The standard views that were missing when it was asked for, such as `R CC, L MLO`.
     attempts
@@ -39,6 +41,7 @@ class Errand:
     id: int
     exam_id: int
     source: str
+    purpose: str
     missing: str
     asked_at: float
     attempts: int
@@ -80,8 +83,17 @@ class ExamSought:
     study_date: str
 
 
-def ask(db: Database, exam_id: int, sources: Iterable[str], *, missing: str, last_image_at: float, now: float) -> bool:
-    """Note that an open exam's missing views are to be asked for, from each source that was not asked yet.
+def ask(
+    db: Database,
+    exam_id: int,
+    sources: Iterable[str],
+    *,
+    missing: str,
+    last_image_at: float,
+    now: float,
+    purpose: str = VIEWS,
+) -> bool:
+    """Note that an open exam's missing views (or priors) are to be asked for, from each source that was not asked yet.
 
     Returns
     -------
@@ -89,7 +101,7 @@ def ask(db: Database, exam_id: int, sources: Iterable[str], *, missing: str, las
         False if the exam is no longer as it was seen (another image came, or it is not open), or all were asked before.
     """
     as_seen = select(Exam.id).where(Exam.id == exam_id, Exam.state == "open", Exam.last_image_at == last_image_at)
-    known = select(Retrieval.source).where(Retrieval.exam_id == exam_id, Retrieval.purpose == VIEWS)
+    known = select(Retrieval.source).where(Retrieval.exam_id == exam_id, Retrieval.purpose == purpose)
     with db.write() as session:
         if session.scalar(as_seen) is None:
             return False
@@ -99,7 +111,7 @@ def ask(db: Database, exam_id: int, sources: Iterable[str], *, missing: str, las
             Retrieval(
                 exam_id=exam_id,
                 source=source,
-                purpose=VIEWS,
+                purpose=purpose,
                 missing=missing,
                 state="due",
                 asked_at=now,
@@ -121,7 +133,8 @@ def claim(db: Database, *, source: str, owner: str, now: float, wait_seconds: fl
             row = session.scalars(
                 select(Retrieval)
                 .where(Retrieval.state == "due", Retrieval.next_try_at <= now, Retrieval.source == source)
-                .order_by(Retrieval.asked_at, Retrieval.id)
+                # A missing view keeps a radiologist waiting, an earlier exam nobody.
+                .order_by(Retrieval.purpose.desc(), Retrieval.asked_at, Retrieval.id)
                 .limit(1)
             ).first()
         if row is None:
@@ -133,6 +146,7 @@ def claim(db: Database, *, source: str, owner: str, now: float, wait_seconds: fl
             id=row.id,
             exam_id=row.exam_id,
             source=row.source,
+            purpose=row.purpose,
             missing=row.missing,
             asked_at=row.asked_at,
             attempts=row.attempts + 1,
@@ -155,7 +169,7 @@ def claim(db: Database, *, source: str, owner: str, now: float, wait_seconds: fl
 def note_found(db: Database, errand: Errand, found: int) -> Errand | None:
     """Keep how many images were found, before they are moved; gives the errand to go on with, None if it was lost."""
     with db.write() as session:
-        kept = changed(session, update(Retrieval).where(_held(errand)).values(found=found))
+        kept = changed(session, update(Retrieval).where(held(errand)).values(found=found))
     return replace(errand, found=found) if kept else None
 
 
@@ -178,14 +192,16 @@ def retry(db: Database, errand: Errand, *, moved: int, text: str, next_try_at: f
 def _end(db: Database, errand: Errand, *, moved: int, values: dict[str, object]) -> bool:
     counted = {"found": errand.found, "moved": moved, "failed": errand.found - moved}
     with db.write() as session:
-        held = update(Retrieval).where(_held(errand))
-        return changed(session, held.values(**values, **counted, lease_owner="", lease_until=0.0))
+        ended = update(Retrieval).where(held(errand))
+        return changed(session, ended.values(**values, **counted, lease_owner="", lease_until=0.0))
 
 
 def expire(db: Database, exam_id: int, *, now: float) -> int:
-    """Give up what is not finished of an exam; whoever is at it loses its lease. Gives how many questions."""
+    """Give up what is not finished of an exam's views; whoever is at it loses its lease. Gives how many questions."""
     closed = {"state": "failed", "finished_at": now, "lease_owner": "", "lease_until": 0.0}
-    unfinished = update(Retrieval).where(Retrieval.exam_id == exam_id, Retrieval.state.in_(UNFINISHED))
+    unfinished = update(Retrieval).where(
+        Retrieval.exam_id == exam_id, Retrieval.purpose == VIEWS, Retrieval.state.in_(UNFINISHED)
+    )
     with db.write() as session:
         # What the last try came to says more than that the time is over.
         told = affected(session, unfinished.where(Retrieval.text != "").values(**closed))
@@ -224,7 +240,8 @@ def known_objects(session: Session, sop_instance_uids: Collection[str]) -> froze
     return frozenset(came) | frozenset(made)
 
 
-def _held(errand: Errand) -> ColumnElement[bool]:
+def held(errand: Errand) -> ColumnElement[bool]:
+    """Give the condition under which an errand is still good."""
     lease = and_(Retrieval.lease_owner == errand.lease_owner, Retrieval.attempts == errand.attempts)
     return and_(Retrieval.id == errand.id, Retrieval.state == "leased", lease)
 

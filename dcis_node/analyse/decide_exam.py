@@ -68,7 +68,7 @@ def prepare_report(
     StorageError
         These inputs have been answered, and an object of that answer is damaged or missing.
     """
-    gathered = gather(decider, exam_id, without_analysis=without_analysis)
+    gathered = gather(decider, exam_id, now=now, without_analysis=without_analysis)
     if gathered.missing:
         return ViewsMissing(gathered.missing)
     judged = without_superseded(gathered.images)
@@ -83,11 +83,10 @@ def prepare_report(
         answer = answer_of(
             decider,
             judged,
-            gathered.instances,
+            gathered,
             completeness=completeness,
             now=now,
             earlier=earlier,
-            asked=gathered.asked,
         )
         made = _record(decider, answer, judged, gathered.instances, completeness=completeness, now=now, failure=failure)
         record = records.keep_report(made)

@@ -26,17 +26,16 @@ def answer_again(decider: Decider, exam_id: int) -> ExamAnswer:
         raise InputError("no_report", f"exam {exam_id} has no report yet")
     # The last resort of the worker is a report that takes every view as failed.
     for without_analysis in (False, True):
-        gathered = gather(decider, exam_id, without_analysis=without_analysis)
+        gathered = gather(decider, exam_id, now=kept.made_at, without_analysis=without_analysis)
         judged = without_superseded(gathered.images)
         if not gathered.missing and inputs_sha256(judged, decider.bundle) == kept.inputs_sha256:
             return answer_of(
                 decider,
                 judged,
-                gathered.instances,
+                gathered,
                 completeness=kept.completeness,
                 now=kept.made_at,
                 earlier=kept.before,
-                asked=gathered.asked,
             )
     raise InputError(
         "exam_changed",

@@ -38,6 +38,7 @@ from storage.database import Database
 from storage.exams import ExamInstance, exam_instances
 from storage.files import FileStore
 from storage.findings import find_analysis
+from storage.priors import prior_dates
 from storage.reports import EarlierReport, NewResult
 from storage.retrievals import Asked, asked_of
 
@@ -72,13 +73,14 @@ class Gathered:
     ----------
     images
         ELIGIBLE without a record where the analysis is missing.
-    asked
-        What was asked for elsewhere; no input of the answer, only told.
+    asked, prior_dates
+        What was asked for elsewhere, and which earlier mammograms are here; no input of the answer, only told.
     """
 
     images: tuple[JudgedImage, ...]
     instances: tuple[ExamInstance, ...]
     asked: tuple[Asked, ...] = ()
+    prior_dates: tuple[str, ...] | None = None
 
     @property
     def missing(self) -> tuple[int, ...]:
@@ -86,17 +88,20 @@ class Gathered:
         return tuple(i.instance_id for i in self.images if i.reason is Reason.ELIGIBLE and i.record is None)
 
 
-def gather(decider: Decider, exam_id: int, *, without_analysis: bool = False) -> Gathered:
+def gather(decider: Decider, exam_id: int, *, now: float, without_analysis: bool = False) -> Gathered:
     """Read the images of an exam from the index, with the analyses by this bundle and the marks now known.
 
     Parameters
     ----------
+    now
+        Unix seconds of the decision: earlier mammograms that came later are not here.
     without_analysis
         Takes every view as `analysis_failed`.
     """
     with decider.db.read() as session:
         instances = exam_instances(session, exam_id)
         asked = asked_of(session, exam_id)
+        priors = prior_dates(session, exam_id, until=now)
     rejected = read_exam_rejections(instances, decider.files)
     images = [_image(instance, rejected) for instance in instances if instance.is_image]
     if without_analysis:
@@ -104,7 +109,7 @@ def gather(decider: Decider, exam_id: int, *, without_analysis: bool = False) ->
     else:
         marks = read_exam_marks(instances, decider.files)
         images = [_with_analysis(decider, image, marks) for image in images]
-    return Gathered(tuple(images), tuple(instances), asked)
+    return Gathered(tuple(images), tuple(instances), asked, priors)
 
 
 def _image(instance: ExamInstance, rejected: Collection[str]) -> JudgedImage:
@@ -157,12 +162,11 @@ def _mark_values(image: JudgedImage) -> dict[str, Any] | None:
 def answer_of(
     decider: Decider,
     images: Sequence[JudgedImage],
-    instances: Sequence[ExamInstance],
+    gathered: Gathered,
     *,
     completeness: str,
     now: float,
     earlier: EarlierReport | None,
-    asked: Sequence[Asked] = (),
 ) -> ExamAnswer:
     """Decide an exam and put all together.
 
@@ -170,23 +174,21 @@ def answer_of(
     ----------
     images
         Those of `gather`, none missing, without repeated exposures.
-    instances
-        All objects of the exam.
+    gathered
+        What they were made of: all objects of the exam, and what was asked for elsewhere and had ended by `now`.
     completeness
         Name of the rule that ended the waiting.
     now
         Unix seconds: when the decision falls.
     earlier
         The report of the version before.
-    asked
-        What was asked for elsewhere; told of it is what had ended by `now`.
     """
     bundle = decider.bundle
     decision = decide(evidence_of(images), threshold=bundle.threshold)
     views = [image_to_json(image) for image in images]
     answer = ExamAnswer(
         images=tuple(
-            _source_image(decider.files, image, instances, explanation=_explanation(view, views))
+            _source_image(decider.files, image, gathered.instances, explanation=_explanation(view, views))
             for image, view in zip(images, views, strict=True)
         ),
         decision=decision,
@@ -196,7 +198,8 @@ def answer_of(
         made_at=datetime.fromtimestamp(now, tz=UTC).astimezone(),
         inputs_sha256=inputs_sha256(images, bundle),
         completeness=completeness_sentence(completeness),
-        asked_for=tuple(_asked_for(one) for one in asked if _is_told(one, now)),
+        asked_for=tuple(_asked_for(one) for one in gathered.asked if _is_told(one, now)),
+        prior_dates=gathered.prior_dates,
     )
     if earlier is None:
         return answer

@@ -31,7 +31,8 @@ class RetrieveSettings(Settings):
 
     An exam that lacks a standard view is asked for `before_deadline_seconds` before its deadline, or when its quiet
     time ends, whichever comes first, once from each source. It is decided when the answers are there, at the latest
-    `wait_seconds` after it was asked for.
+    `wait_seconds` after it was asked for. `priors`: earlier mammograms of the patient are fetched, too; no exam waits
+    for them.
     """
 
     sources: Annotated[tuple[SourceSettings, ...], AsTuple] = ()
@@ -42,6 +43,9 @@ class RetrieveSettings(Settings):
     max_tries: Annotated[int, Field(ge=1, le=10)] = 3
     retry_seconds: Seconds = 10.0
     most_images: Annotated[int, Field(ge=1, le=1000)] = 64
+    priors: bool = False
+    priors_years: Annotated[float, Field(gt=0, le=100)] = 5.0
+    most_priors: Annotated[int, Field(ge=1, le=20)] = 2
 
     @field_validator("sources")
     @classmethod

@@ -228,6 +228,8 @@ class ExamAnswer:
         The reports (SR) of the previous version; empty in the first.
     asked_for
         Whom missing views were asked of, in that order.
+    prior_dates
+        Days (YYYYMMDD) of earlier mammograms that are here, newest first; None where none were asked for.
     change
         In ASCII what changed since the previous version; empty in the first.
     risk_change
@@ -244,6 +246,7 @@ class ExamAnswer:
     version: int = 1
     predecessor: tuple[EarlierDocument, ...] = ()
     asked_for: tuple[AskedFor, ...] = ()
+    prior_dates: tuple[str, ...] | None = None
     change: str = ""
     risk_change: str = ""
 

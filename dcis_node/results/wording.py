@@ -37,6 +37,8 @@ MARK_KINDS = {
 # The views of a screening exam, as they hang.
 STANDARD_VIEWS = ("R CC", "L CC", "R MLO", "L MLO")
 
+MOST_PRIORS = 5
+
 # Beyond these a figure with one decimal would claim certainty.
 _LEAST, _MOST = 0.001, 0.999
 
@@ -231,6 +233,20 @@ def asked_sentence(asked: AskedFor, answer: ExamAnswer, image: SourceImage) -> s
         found = "1 image was found" if asked.found == 1 else f"{asked.found} images were found"
         return f"{begin}; {found}, {asked.came or 'none'} came."
     return f"{begin}; {'none was found' if asked.answered else 'it gave no answer that could be used'}."
+
+
+def priors_sentence(answer: ExamAnswer) -> str:
+    """Say which earlier mammograms are here; "" where none were asked for."""
+    if answer.prior_dates is None:
+        return ""
+    if not answer.prior_dates:
+        return "No earlier mammograms are here."
+    days = [f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in answer.prior_dates[:MOST_PRIORS]]
+    more = len(answer.prior_dates) - len(days)
+    listed = " and ".join([*([", ".join(days[:-1])] if days[:-1] else []), days[-1]])
+    return (
+        f"Earlier mammograms are here, of {listed}{f' and {more} more days' if more else ''}; they were not compared."
+    )
 
 
 def provenance(answer: ExamAnswer, image: SourceImage) -> list[str]:

@@ -8,7 +8,7 @@ from dcis_node.mammogram.standard_views import ImagePresent, missing_views
 from dcis_node.retrieve.rule import is_waited_for, views_to_ask_for
 from storage.database import Database
 from storage.exams import OpenExam
-from storage.retrievals import ask, asked_of, expire
+from storage.retrievals import PRIORS, VIEWS, ask, asked_of, expire
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,8 @@ def hold_for_views(
 
     An exam is asked for once. It waits while a source is being asked, and while one is still to be asked and a view is
     missing; when its time is over what is unfinished is given up, and the exam is decided with what is there. So it is
-    decided at the latest `wait_seconds` after it would have been, or would have been asked for.
+    decided at the latest `wait_seconds` after it would have been. Earlier mammograms are asked for as soon as it is
+    seen, and never waited for.
 
     Parameters
     ----------
@@ -40,7 +41,11 @@ def hold_for_views(
         The index cannot be used.
     """
     with db.read() as session:
-        asked = asked_of(session, exam.id)
+        all_asked = asked_of(session, exam.id)
+    asked = [one for one in all_asked if one.purpose == VIEWS]
+    if settings.priors and not any(one.purpose == PRIORS for one in all_asked):
+        names = [source.name for source in settings.sources]
+        ask(db, exam.id, names, missing="", last_image_at=exam.last_image_at, now=now, purpose=PRIORS)
     if not asked:
         return _ask(exam, images, ends=ends, db=db, settings=settings, exam_settings=exam_settings, now=now)
     unfinished = [one for one in asked if one.is_unfinished]

@@ -14,13 +14,14 @@ from dcis_node.mammogram.facts import MammogramHeader
 from dcis_node.mammogram.standard_views import image_present, missing_views
 from dcis_node.retrieve.association import association_with
 from dcis_node.retrieve.move import move
-from dcis_node.retrieve.query import find
-from dcis_node.retrieve.search import Image, find_images
+from dcis_node.retrieve.query import Find, find
+from dcis_node.retrieve.search import Image, find_images, find_priors, images_of
 from dcis_node.retrieve.source import Source, Trouble
 from storage import retrievals
 from storage.database import Database
 from storage.exams import exam_instances
-from storage.retrievals import Errand
+from storage.priors import expect_priors
+from storage.retrievals import VIEWS, Errand, ExamSought
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def retrieve_next(lane: Lane) -> bool:
     )
     if errand is None:
         return False
-    if not _is_needed(lane, errand):
+    if errand.purpose == VIEWS and not _is_needed(lane, errand):
         retrievals.finish(lane.db, errand, moved=0, now=lane.clock(), text=NOTHING_MISSING)
         log.info("event=retrieval exam=%d source=%s text=%r", errand.exam_id, errand.source, NOTHING_MISSING)
         return True
@@ -129,8 +130,7 @@ class _Asking:
         with self._lane.db.read() as session:
             sought = retrievals.exam_sought(session, self._errand.exam_id)
         with association_with(self._lane.source) as association:
-            found = find_images(self._find_over(association), sought, merge_same_day=self._lane.merge_same_day)
-            images = self._choose(found)
+            images = self._choose(self._found(self._find_over(association), sought))
             if images:
                 move(association, self._lane.source, images, until=self._until)
         missing = self._wait_for_arrival()
@@ -170,7 +170,15 @@ class _Asking:
             text,
         )
 
-    def _find_over(self, association: Association) -> Callable[[Dataset], tuple[Dataset, ...]]:
+    def _found(self, find_over: Find, sought: ExamSought) -> tuple[Image, ...]:
+        """Ask for the images that the errand is about; priors are noted before any of them can come."""
+        lane, settings = self._lane, self._lane.settings
+        if self._errand.purpose == VIEWS:
+            return find_images(find_over, sought, merge_same_day=lane.merge_same_day)
+        priors = find_priors(find_over, sought, years=settings.priors_years, most=settings.most_priors)
+        return images_of(find_over, expect_priors(lane.db, self._errand, priors, now=lane.clock()))
+
+    def _find_over(self, association: Association) -> Find:
         numbers = iter(range(1, 65536))
 
         def ask(keys: Dataset) -> tuple[Dataset, ...]:

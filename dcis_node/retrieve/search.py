@@ -1,12 +1,15 @@
 """Which mammograms a source has of an exam: study, series, image by image, each answer filtered here once more."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from pydicom import Dataset
 
 from dcis_node.mammogram.storage_classes import MAMMOGRAPHY_FOR_PRESENTATION
 from dcis_node.retrieve.query import Find, text_of, uid_of
+from storage.priors import YOUNGEST_DAYS, PriorStudy
 from storage.retrievals import ExamSought
 
 MAMMOGRAPHY = "MG"
@@ -15,6 +18,8 @@ MOST_STUDIES = 10
 MOST_SERIES = 100
 # In a key these mean "anything" (PS3.4 C.2.2.2.4), or separate values.
 WILDCARDS = frozenset("*?\\")
+DAYS_OF_A_YEAR = 365.25
+_DATE = re.compile(r"\d{8}")
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,43 @@ def find_images(find: Find, sought: ExamSought, *, merge_same_day: bool) -> tupl
     studies = list(sought.studies)
     if merge_same_day and sought.study_date and _can_be_asked_for(sought.patient_id):
         studies += [study for study in _same_day(find, sought) if study not in studies]
+    return images_of(find, studies)
+
+
+def find_priors(find: Find, sought: ExamSought, *, years: float, most: int) -> tuple[PriorStudy, ...]:
+    """List the earlier mammography studies that a source has of a patient, the latest first.
+
+    Parameters
+    ----------
+    years
+        How old they may be, counted from the exam.
+    most
+        How many are listed at most.
+
+    Raises
+    ------
+    Trouble
+        The source failed.
+    """
+    if not (sought.study_date and _can_be_asked_for(sought.patient_id)):
+        return ()
+    exam = datetime.strptime(sought.study_date, "%Y%m%d").replace(tzinfo=UTC)
+    first, last = (f"{exam - timedelta(days=days):%Y%m%d}" for days in (years * DAYS_OF_A_YEAR, YOUNGEST_DAYS))
+    if first > last:
+        return ()
+    dates = {
+        study: text_of(match, "StudyDate")
+        for match in find(_study_keys(sought, f"{first}-{last}"))
+        if (study := uid_of(match, "StudyInstanceUID")) and study not in sought.studies and _is_hers(match, sought)
+    }
+    found = [
+        PriorStudy(study, date) for study, date in dates.items() if _DATE.fullmatch(date) and first <= date <= last
+    ]
+    return tuple(sorted(found, key=lambda prior: (prior.study_date, prior.study_instance_uid), reverse=True)[:most])
+
+
+def images_of(find: Find, studies: Sequence[str]) -> tuple[Image, ...]:
+    """List the mammograms (FOR PRESENTATION) that a source has of some studies, without repeats (see `find_images`)."""
     return tuple(dict.fromkeys(image for study in studies[:MOST_STUDIES] for image in _of_study(find, study)))
 
 
@@ -56,23 +98,27 @@ def _can_be_asked_for(patient_id: str) -> bool:
 
 
 def _same_day(find: Find, sought: ExamSought) -> Iterator[str]:
-    keys = _keys("STUDY", StudyInstanceUID="", PatientID=sought.patient_id, StudyDate=sought.study_date)
+    for match in find(_study_keys(sought, sought.study_date)):
+        study = uid_of(match, "StudyInstanceUID")
+        if study and text_of(match, "StudyDate") == sought.study_date and _is_hers(match, sought):
+            yield study
+
+
+def _study_keys(sought: ExamSought, dates: str) -> Dataset:
+    """Ask for the mammography studies of a patient at a date, or in a range of dates (PS3.4 C.2.2.2.5)."""
+    keys = _keys("STUDY", StudyInstanceUID="", PatientID=sought.patient_id, StudyDate=dates)
     keys.ModalitiesInStudy = MAMMOGRAPHY
     keys.IssuerOfPatientID = ""
     if not sought.patient_id.isascii():
         keys.SpecificCharacterSet = "ISO_IR 192"
-    for match in find(keys):
-        study = uid_of(match, "StudyInstanceUID")
-        if study and _is_same_day(match, sought):
-            yield study
+    return keys
 
 
-def _is_same_day(match: Dataset, sought: ExamSought) -> bool:
-    """Hold an answer to what was asked; what it does not state it cannot contradict, but patient and date it must."""
+def _is_hers(match: Dataset, sought: ExamSought) -> bool:
+    """Hold an answer to the patient asked for; what it does not state it cannot contradict, but her ID it must."""
     issuer, modalities = text_of(match, "IssuerOfPatientID"), text_of(match, "ModalitiesInStudy")
     return (
         text_of(match, "PatientID") == sought.patient_id
-        and text_of(match, "StudyDate") == sought.study_date
         and (not issuer or not sought.issuer or issuer == sought.issuer)
         and (not modalities or MAMMOGRAPHY in modalities.split("\\"))
     )

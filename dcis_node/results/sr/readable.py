@@ -114,11 +114,12 @@ def size_sentences(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[str]:
 
 
 def course_sentences(answer: ExamAnswer) -> list[str]:
-    """Say if the exam was complete, what was asked for elsewhere, and who made the report."""
+    """Say if the exam was complete, what was asked for elsewhere, which priors are here, who made the report."""
     complete = [answer.completeness] if answer.completeness else []
     image = leading_image(answer)
     asked = [wording.asked_sentence(one, answer, image) for one in answer.asked_for]
-    return complete + asked + wording.provenance(answer, image)
+    priors = [sentence] if (sentence := wording.priors_sentence(answer)) else []
+    return complete + asked + priors + wording.provenance(answer, image)
 
 
 def procedure_sentences(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[str]:
