@@ -43,7 +43,7 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
     for destination, counts in status["queues"]["outbox"].items():
         queue.add_row(f"results to {destination}", _counts(counts))
     if status["queues"]["retrievals"]:
-        queue.add_row("missing views asked for", _counts(status["queues"]["retrievals"]))
+        queue.add_row("missing views and priors asked for", _counts(status["queues"]["retrievals"]))
     queue.add_row("instances received", str(status["queues"]["instances"]))
     queue.add_row("same UID, other bytes", str(status["queues"]["conflicts"]))
     head = Text(f"dcis-node {status['version']} {status['aet']} listening on {status['listening'] or '-'}")
@@ -185,8 +185,9 @@ def trace_view(exams: Sequence[Mapping[str, Any]]) -> Text:
 
 def _retrieval_line(asked: Mapping[str, Any]) -> str:
     told = f": {asked['text']}" if asked["text"] else ""
+    why = f"{asked['missing']} missing" if asked["missing"] else asked["purpose"]
     return (
-        f"  {asked['missing']} missing, asked {asked['source']} at {clock_time(asked['asked_at'])}: {asked['state']}, "
+        f"  {why}, asked {asked['source']} at {clock_time(asked['asked_at'])}: {asked['state']}, "
         f"{asked['attempts']} tries, {asked['found']} images found, {asked['moved']} came{told}"
     )
 

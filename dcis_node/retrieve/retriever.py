@@ -81,7 +81,9 @@ def retrieve_next(lane: Lane) -> bool:
     if errand is None:
         return False
     if errand.purpose == VIEWS and not _is_needed(lane, errand):
-        retrievals.finish(lane.db, errand, moved=0, now=lane.clock(), text=NOTHING_MISSING)
+        # Where an attempt that died had found images, it is they that came.
+        text = "" if errand.found else NOTHING_MISSING
+        retrievals.finish(lane.db, errand, moved=errand.found, now=lane.clock(), text=text)
         log.info("event=retrieval exam=%d source=%s text=%r", errand.exam_id, errand.source, NOTHING_MISSING)
         return True
     asking = _Asking(lane, errand)
