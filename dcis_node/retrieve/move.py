@@ -59,6 +59,8 @@ def _move_series(
                 association.send_c_cancel(message_id, query_model=MOVE)
     except RuntimeError:  # the peer ended the association since the last answer
         pass
+    if association.is_established:
+        association.abort()  # it still moves, and would not hear a request to release the association
     raise Trouble(f"{source} did not finish C-MOVE in time, or did not answer validly")
 
 

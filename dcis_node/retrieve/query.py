@@ -59,7 +59,7 @@ def find(
                     return tuple(matches)
                 raise refusal_of(source, "C-FIND", code)
             if time.monotonic() >= until:
-                raise Trouble(f"{source} did not end its answer to C-FIND in time")
+                raise _cut_off(association, f"{source} did not end its answer to C-FIND in time")
             # None: an answer that cannot be decoded; it counts, so that there is an end to them, too.
             seen += 1
             if seen <= MOST_MATCHES:
@@ -67,10 +67,16 @@ def find(
             elif seen == MOST_MATCHES + 1:
                 association.send_c_cancel(message_id, query_model=FIND)
             elif seen > MOST_MATCHES + MOST_ON_THE_WAY:
-                raise Trouble(f"{source} did not stop to send matches")
+                raise _cut_off(association, f"{source} did not stop to send matches")
     except RuntimeError:  # the peer ended the association since the last answer
         pass
     raise Trouble(f"{source} did not answer C-FIND in time, or not validly")
+
+
+def _cut_off(association: Association, text: str) -> Trouble:
+    """End an association whose peer still sends: it would not hear a request to release it."""
+    association.abort()
+    return Trouble(text)
 
 
 def uid_of(match: Dataset, keyword: str) -> str:
