@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
+from storage.priors import PRIOR, is_fetched, open_prior
 from storage.schema import Association, Conflict, Exam, Instance, Patient, Result, Study
 
 Outcome = Literal["new", "duplicate", "conflict"]
@@ -94,7 +95,8 @@ def record_instance(
     issuer) on the same study date. An exam never mixes patients: objects of one study under two Patient IDs make two
     exams, and each gets its own answer. Objects without a Patient ID are only grouped by study.
 
-    An image opens its exam, or opens it again; an object that may carry marks opens an exam again that has images.
+    An image opens its exam, or opens it again; an object that may carry marks opens an exam again that has images. What
+    comes because it was asked for as a prior opens nothing (see `storage.priors`).
     What this node has made itself (its UID is in `result`) is kept as `own_result` and opens nothing.
 
     Parameters
@@ -121,7 +123,12 @@ def record_instance(
     study, exam = _place(session, received, patient, now=now, merge_same_day=merge_same_day)
     instance = _instance(received, own=own, study=study, exam=exam, association_id=association_id, now=now)
     session.add(instance)
-    if not own:
+    if exam.state == PRIOR and (own or not received.is_image or is_fetched(session, study, now=now)):
+        if instance.analysis == "pending":
+            instance.analysis = PRIOR
+    elif exam.state == PRIOR:
+        open_prior(session, exam, now=now)
+    elif not own:
         _open_exam(exam, received, now)
     session.flush()
     return Recorded("new", instance.id, exam.id)
@@ -132,6 +139,10 @@ def _record_again(session: Session, known: Instance, received: ReceivedInstance,
         known.duplicates += 1
         # It had left by the rule of retention and is here again; it leaves again with the next run.
         known.removed_at = None
+        exam = session.get_one(Exam, known.exam_id)
+        # Sent by somebody, and not because it was asked for: it is an exam like others from now on.
+        if exam.state == PRIOR and not is_fetched(session, session.get_one(Study, known.study_id), now=now):
+            open_prior(session, exam, now=now)
         return Recorded("duplicate", known.id, known.exam_id)
     kept = select(exists().where(Conflict.instance_id == known.id, Conflict.sha256 == received.sha256))
     if not session.scalar(kept):
@@ -201,12 +212,17 @@ def _place(
             .limit(1)
         )
     if exam is None:
+        # Noted as a prior of one patient, and another's by its header: nobody has sent that exam either.
+        state = PRIOR if study is not None and is_fetched(session, study, now=now) else "idle"
         exam = Exam(
-            patient_id=patient.id, study_date=received.study_date, state="idle", opened_at=now, last_image_at=now
+            patient_id=patient.id, study_date=received.study_date, state=state, opened_at=now, last_image_at=now
         )
         session.add(exam)
         session.flush()
     if study is None:
+        if exam.state == PRIOR and received.is_image:
+            # Not the study that was asked for but another of its day: somebody has sent that.
+            open_prior(session, exam, now=now)
         study = Study(study_instance_uid=received.study_instance_uid, exam_id=exam.id)
         session.add(study)
         session.flush()

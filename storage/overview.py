@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from storage.outbox import count_parcels
 from storage.proofs import requests_for, waiting
+from storage.retrievals import STATES as RETRIEVAL_STATES
+from storage.retrievals import asked_of
 from storage.schema import (
     Base,
     Conflict,
@@ -17,14 +19,15 @@ from storage.schema import (
     Outbox,
     Report,
     Result,
+    Retrieval,
     Study,
     ViewAnalysis,
 )
 from storage.work import has_failed
 
 # Every state that work passes through, and last the one in which nearly all of it ends.
-VIEW_STATES = ("pending", "leased", "failed", "not_applicable", "analysed")
-EXAM_STATES = ("idle", "open", "due", "failed", "reported")
+VIEW_STATES = ("pending", "leased", "failed", "not_applicable", "prior", "analysed")
+EXAM_STATES = ("idle", "open", "due", "failed", "prior", "reported")
 
 
 def queues(session: Session) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def queues(session: Session) -> dict[str, Any]:
         "proofs": waiting(session),
         "instances": instances,
         "conflicts": _every(session, Conflict),
+        "retrievals": _counts(session, Retrieval.state, RETRIEVAL_STATES, every=_every(session, Retrieval)),
     }
 
 
@@ -158,6 +162,7 @@ def _trace_exam(session: Session, exam: Exam) -> dict[str, Any]:
     return {
         **exam_summary(session, exam),
         "instances": [_trace_instance(session, instance) for instance in instances],
+        "retrievals": [vars(asked) for asked in asked_of(session, exam.id)],
         "reports": [_trace_report(session, report) for report in reports],
     }
 

@@ -18,6 +18,7 @@ from storage.digests import Digests
 from storage.engines import sqlite_file
 from storage.files import FileStore, sync_folder
 from storage.index_file import beside, check_index, settle
+from storage.priors import recognise_priors
 from storage.records import REPORT, RecordedReport, Records
 from storage.removals import RETIRED, RecordedRemoval, RecordedRetirement
 from storage.replay import Describe, Event, Replay, Tally, assume_delivered, rank_of
@@ -125,6 +126,7 @@ def rebuild_index(
     stamp: str,
     merge_same_day: bool = True,
     delivered: bool = False,
+    priors: bool = False,
     progress: Progress = lambda _done, _all: None,
 ) -> Rebuilt:
     """Make the index again. Nobody else may use index or files meanwhile: the caller vouches for that.
@@ -143,6 +145,9 @@ def rebuild_index(
         Take all results as delivered. Otherwise those of the newest answer of each exam are sent once more, the same
         bytes under the same UIDs.
 
+    priors
+        Look for exams that are here only because others had asked for them: they are not decided.
+
     Raises
     ------
     StorageError
@@ -160,7 +165,13 @@ def rebuild_index(
     db = open_database(new_url)
     try:
         tally, assumed = _fill(
-            db, files, describe, merge_same_day=merge_same_day, delivered=delivered, progress=progress
+            db,
+            files,
+            describe,
+            merge_same_day=merge_same_day,
+            delivered=delivered,
+            priors=priors,
+            progress=progress,
         )
     finally:
         db.close()
@@ -171,7 +182,14 @@ def rebuild_index(
 
 
 def _fill(
-    db: Database, files: FileStore, describe: Describe, *, merge_same_day: bool, delivered: bool, progress: Progress
+    db: Database,
+    files: FileStore,
+    describe: Describe,
+    *,
+    merge_same_day: bool,
+    delivered: bool,
+    priors: bool,
+    progress: Progress,
 ) -> tuple[Tally, int]:
     records = Records(files)
     history = read_history(files, records)
@@ -186,6 +204,9 @@ def _fill(
     tally = replay.apply(history.events, progress=tell)
     tally.overtaken += history.overtaken
     tally.damaged_records += history.damaged_records
+    if priors and history.events:
+        with db.write() as session:
+            recognise_priors(session, newest=history.events[-1].moment)
     if not delivered:
         return tally, 0
     with db.write() as session:

@@ -56,6 +56,8 @@ class Exam(Base):
     time: to be decided) -> `reported`. A new image, or marks for its images, set it back to `open`. `attempts` counts
     failed decisions; at the limit the state is `failed`. `failure` says why the last one failed; it stays with an exam
     that is `reported` without its analysis, as its results had failed their check or it could not be decided.
+    `prior`: its images are here because another exam asked for them, so it is kept and not decided, until somebody
+    sends it (see `storage.priors`).
     `opened_at` is the arrival of the first image since it was (re)opened, `last_image_at` that of the last image or
     mark. `bundle_sha256` is the model bundle that judges it (see `storage.pins`).
     """
@@ -111,7 +113,8 @@ class Association(Base):
 class Instance(Base):
     """One stored SOP instance.
 
-    analysis: `not_applicable` (never will be), `pending`, `leased`, `analysed`, `failed` (see `reason`).
+    analysis: `not_applicable` (never will be), `pending`, `leased`, `analysed`, `failed` (see `reason`), `prior` (not
+    as long as its exam is one).
     reason: a value of `dcis_node.mammogram.facts.Reason`.
     facts: `MammogramHeader.to_json()`.
     removed_at: when its file was removed by the rule of retention; None while it is here.
@@ -324,6 +327,7 @@ class Retrieval(Base):
 
     state: `due`, `leased`, `done`, `failed` (given up; `text` says why).
     purpose: `views` or `priors`.
+    missing: the standard views that were missing when it was asked, such as `R CC, L MLO`.
     found, moved, failed: numbers of images.
     """
 
@@ -337,6 +341,7 @@ class Retrieval(Base):
     exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), index=True)
     source: Mapped[str] = mapped_column(String(64))
     purpose: Mapped[str] = mapped_column(String(16))
+    missing: Mapped[str] = mapped_column(String(64), default="")
     state: Mapped[str] = mapped_column(String(16))
     asked_at: Mapped[float] = mapped_column(Float)
     finished_at: Mapped[float | None] = mapped_column(Float, default=None)

@@ -36,7 +36,7 @@ def test_the_file_of_the_repository_runs_as_it_is():
 def test_the_file_of_the_repository_states_every_key_with_its_true_default():
     written = tomllib.loads(OURS.read_text(encoding="utf-8"))
     defaults = Configuration().model_dump(mode="json", exclude={"base", "destinations"})
-    del defaults["receive"]["peers"]
+    del defaults["receive"]["peers"], defaults["retrieve"]["sources"]
     assert written == defaults
 
 
@@ -140,6 +140,17 @@ def test_a_file_that_is_no_toml_is_named_with_the_place(config):
         ("[retention]\nimages_days = 0.0\nrows_days = 30.0", ["retention", "rows_days must hold"]),
         ("[retention]\nimages_days = 0.5", ["retention", "least_days <= images_days"]),
         ("[retention]\nimages_days = -1.0", ["retention.images_days = -1.0"]),
+        (
+            "[[retrieve.sources]]\nname='a'\nhost='h'\nport=1\naet='A'\n[retrieve]\nbefore_deadline_seconds=800.0",
+            ["retrieve.before_deadline_seconds is at most", "(780)"],
+        ),
+        (
+            2 * "[[retrieve.sources]]\nname='a'\nhost='h'\nport=1\naet='A'\n",
+            ["retrieve.sources", "same name"],
+        ),
+        ("[[retrieve.sources]]\nname='a'\nhost='h'\nport=0\naet='A'", ["retrieve.sources.0.port = 0"]),
+        ("[[retrieve.sources]]\nname='A'\nhost='h'\nport=1\naet='A'", ["retrieve.sources.0.name = 'A'"]),
+        ("[retrieve]\nmax_tries = 0", ["retrieve.max_tries = 0"]),
         ("base = '/'", ["base", "unknown key"]),
     ],
 )
@@ -155,6 +166,10 @@ def test_every_fault_is_told_at_once(config):
 def test_a_listener_that_others_reach_starts_with_an_allowlist(config):
     loaded = config("[receive]\nhost = '0.0.0.0'\n[[receive.peers]]\naet = 'PACS'\naddresses = ['10.1.2.0/24']")
     assert loaded.receive.peers[0].addresses == ("10.1.2.0/24",)
+
+
+def test_without_a_source_nobody_asks_when_views_would_be_asked_for(config):
+    assert config("[exam]\ndeadline_seconds = 200.0").retrieve.sources == ()
 
 
 def test_settings_cannot_be_changed_after_the_start(config):

@@ -9,19 +9,15 @@ The rule, in this order (design.md, "The walk of an image", 4):
 4. `deadline`: the exam has been open for so long that it is decided with what is there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from dcis_node.config import ExamSettings
 from dcis_node.mammogram.facts import MammogramHeader
+from dcis_node.mammogram.standard_views import SIDES, STANDARD_VIEWS, ImagePresent, image_present, standard_views
 from storage.database import Database
 from storage.exams import ExamInstance, OpenExam, sweep_exams
-
-STANDARD_VIEWS = frozenset({"CC", "MLO"})
-SIDES = frozenset({"L", "R"})
-# Partial View (0028,1350): a large breast is stored as a mosaic, so one tile alone is half a view (PS3.3 C.8.11.7).
-TILES_OF_A_VIEW = 2
 
 
 class CompletenessName(StrEnum):
@@ -31,26 +27,6 @@ class CompletenessName(StrEnum):
     ONE_SIDED_PAIR = "one_sided_pair"
     QUIET = "quiet"
     DEADLINE = "deadline"
-
-
-@dataclass(frozen=True)
-class ImagePresent:
-    """One image of an exam as the rule sees it.
-
-    Parameters
-    ----------
-    laterality, view
-        `L` or `R`, and the defined term of the view such as `CC`; "" where unknown.
-    usable
-        True if the image is eligible and its analysis is pending, under way or done; False if it never will be used.
-    partial
-        True if the image is one tile of a large breast.
-    """
-
-    laterality: str
-    view: str
-    usable: bool
-    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,7 +97,7 @@ def judge_completeness(
 
 def _complete_set(images: Sequence[ImagePresent]) -> CompletenessName | None:
     """Name the set of standard views that is there, if one is."""
-    present = {side: _standard_views(images, side) for side in SIDES}
+    present = {side: standard_views(images, side) for side in SIDES}
     if all(views == STANDARD_VIEWS for views in present.values()):
         return CompletenessName.FOUR_STANDARD_VIEWS
     # Any image of the other side, even one that is not used, says that this side is not all of the exam.
@@ -131,21 +107,27 @@ def _complete_set(images: Sequence[ImagePresent]) -> CompletenessName | None:
     return None
 
 
-def _standard_views(images: Sequence[ImagePresent], side: str) -> frozenset[str]:
-    """Name the standard views of a side that are there in full."""
-    usable = [image for image in images if image.usable and image.laterality == side]
-    whole = {image.view for image in usable if not image.partial}
-    tiles = [image.view for image in usable if image.partial]
-    mosaics = {view for view in tiles if tiles.count(view) >= TILES_OF_A_VIEW}
-    return frozenset(whole | mosaics) & STANDARD_VIEWS
+# Told of an open exam, its images, and whether the rule would end its waiting now; True keeps it waiting.
+Hold = Callable[[OpenExam, Sequence[ImagePresent], bool], bool]
 
 
-def sweep_open_exams(db: Database, settings: ExamSettings, *, now: float) -> int:
-    """Make `due` every open exam that the rule calls complete; gives how many (see `storage.exams.sweep_exams`)."""
+def _hold_none(_exam: OpenExam, _images: Sequence[ImagePresent], _ends: bool) -> bool:  # noqa: FBT001 -- a `Hold`
+    return False
+
+
+def sweep_open_exams(db: Database, settings: ExamSettings, *, now: float, hold: Hold = _hold_none) -> int:
+    """Make `due` every open exam that the rule calls complete; gives how many (see `storage.exams.sweep_exams`).
+
+    Parameters
+    ----------
+    hold
+        Asked of every open exam; may keep one waiting that the rule would not: its missing views are being asked for.
+    """
 
     def judge(exam: OpenExam) -> str | None:
-        return judge_completeness(
-            tuple(_present(instance) for instance in exam.images),
+        images = tuple(_present(instance) for instance in exam.images)
+        name = judge_completeness(
+            images,
             settings,
             now=now,
             opened_at=exam.opened_at,
@@ -153,15 +135,11 @@ def sweep_open_exams(db: Database, settings: ExamSettings, *, now: float) -> int
             open_associations=exam.open_associations,
             last_closed_at=exam.last_closed_at,
         ).name
+        return None if hold(exam, images, name is not None) else name
 
     return sweep_exams(db, judge)
 
 
 def _present(instance: ExamInstance) -> ImagePresent:
-    header = MammogramHeader.from_json(instance.facts)
-    return ImagePresent(
-        laterality=header.laterality or "",
-        view=header.view or "",
-        usable=instance.eligible and instance.analysis != "failed",
-        partial=header.partial_view is True,
-    )
+    usable = instance.eligible and instance.analysis != "failed"
+    return image_present(MammogramHeader.from_json(instance.facts), usable=usable)

@@ -79,7 +79,7 @@ def prepare_report(
     StorageError
         These inputs have been answered, and an object of that answer is damaged or missing.
     """
-    gathered = gather(decider, exam_id, unanalysed=unanalysed)
+    gathered = gather(decider, exam_id, now=now, unanalysed=unanalysed)
     if gathered.missing:
         return ViewsMissing(gathered.missing)
     judged = without_superseded(gathered.images)
@@ -97,7 +97,7 @@ def prepare_report(
     records = Records(decider.files)
     record = records.report(inputs)
     if record is None:
-        answer = answer_of(decider, judged, gathered.instances, completeness=completeness, now=now, earlier=earlier)
+        answer = answer_of(decider, judged, gathered, completeness=completeness, now=now, earlier=earlier)
         kinds = LEAST if unanalysed is Reason.ANALYSIS_DIED else kinds_of(decider, answer)
         made = _record(
             decider,

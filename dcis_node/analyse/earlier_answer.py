@@ -27,13 +27,13 @@ def answer_again(decider: Decider, exam_id: int) -> ExamAnswer:
         raise InputError("no_report", f"exam {exam_id} has no report yet")
     # The last resort of the worker is a report that takes every view as failed.
     for unanalysed in (None, Reason.ANALYSIS_FAILED, Reason.ANALYSIS_DIED):
-        gathered = gather(decider, exam_id, unanalysed=unanalysed)
+        gathered = gather(decider, exam_id, now=kept.made_at, unanalysed=unanalysed)
         judged = without_superseded(gathered.images)
         if not gathered.missing and inputs_of(decider, judged) == kept.inputs_sha256:
             return answer_of(
                 decider,
                 judged,
-                gathered.instances,
+                gathered,
                 completeness=kept.completeness,
                 now=kept.made_at,
                 earlier=kept.before,

@@ -19,6 +19,7 @@ from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
 from dcis_node.model.bundle import Bundle
 from dcis_node.model.decide import decide
 from dcis_node.results.answer import (
+    AskedFor,
     EarlierDocument,
     Equipment,
     ExamAnswer,
@@ -36,7 +37,9 @@ from storage.database import Database
 from storage.exams import ExamInstance, exam_instances
 from storage.files import FileStore
 from storage.findings import find_analysis
+from storage.priors import prior_dates
 from storage.reports import EarlierReport, NewResult
+from storage.retrievals import Asked, asked_of
 
 BuildResults = Callable[[ExamAnswer, Collection[ResultKind]], tuple[ResultObject, ...]]
 
@@ -69,10 +72,14 @@ class Gathered:
     ----------
     images
         ELIGIBLE without a record where the analysis is missing.
+    asked, prior_dates
+        What was asked for elsewhere, and which earlier mammograms are here; no input of the answer, only told.
     """
 
     images: tuple[JudgedImage, ...]
     instances: tuple[ExamInstance, ...]
+    asked: tuple[Asked, ...] = ()
+    prior_dates: tuple[str, ...] | None = None
 
     @property
     def missing(self) -> tuple[int, ...]:
@@ -80,17 +87,21 @@ class Gathered:
         return tuple(i.instance_id for i in self.images if i.reason is Reason.ELIGIBLE and i.record is None)
 
 
-def gather(decider: Decider, exam_id: int, *, unanalysed: Reason | None = None) -> Gathered:
+def gather(decider: Decider, exam_id: int, *, now: float, unanalysed: Reason | None = None) -> Gathered:
     """Read the images of an exam from the index, with the analyses by this bundle and the marks now known.
 
     Parameters
     ----------
+    now
+        Unix seconds of the decision: earlier mammograms that came later are not here.
     unanalysed
         The last resort: takes every view as not analysed for this reason. If that is that the process died, no other
         object of the exam is opened: one of them may be what it died of.
     """
     with decider.db.read() as session:
         instances = exam_instances(session, exam_id)
+        asked = asked_of(session, exam_id)
+        priors = prior_dates(session, exam_id, until=now)
     here = [instance for instance in instances if instance.is_image or not has_left(instance, decider.files)]
     untouched = unanalysed is Reason.ANALYSIS_DIED
     rejected = frozenset() if untouched else read_exam_rejections(here, decider.files)
@@ -102,7 +113,7 @@ def gather(decider: Decider, exam_id: int, *, unanalysed: Reason | None = None) 
         marks = read_exam_marks(here, decider.files)
         images = [_with_analysis(decider, image, marks, has_left=image.instance_id in gone) for image in images]
     speaking = (image for image in images if image.instance_id not in gone or still_speaks(image, decider.files))
-    return Gathered(tuple(speaking), tuple(instances))
+    return Gathered(tuple(speaking), tuple(instances), asked, priors)
 
 
 def _image(instance: ExamInstance, rejected: Collection[str]) -> JudgedImage:
@@ -160,7 +171,7 @@ def _mark_values(image: JudgedImage) -> dict[str, Any] | None:
 def answer_of(
     decider: Decider,
     images: Sequence[JudgedImage],
-    instances: Sequence[ExamInstance],
+    gathered: Gathered,
     *,
     completeness: str,
     now: float,
@@ -172,8 +183,8 @@ def answer_of(
     ----------
     images
         Those of `gather`, none missing, without repeated exposures.
-    instances
-        All objects of the exam.
+    gathered
+        What they were made of: all objects of the exam, and what was asked for elsewhere and had ended by `now`.
     completeness
         Name of the rule that ended the waiting.
     now
@@ -186,7 +197,7 @@ def answer_of(
     views = [image_to_json(image) for image in images]
     answer = ExamAnswer(
         images=tuple(
-            _source_image(decider.files, image, instances, explanation=_explanation(view, views))
+            _source_image(decider.files, image, gathered.instances, explanation=_explanation(view, views))
             for image, view in zip(images, views, strict=True)
         ),
         decision=decision,
@@ -196,6 +207,8 @@ def answer_of(
         made_at=datetime.fromtimestamp(now, tz=UTC).astimezone(),
         inputs_sha256=inputs_of(decider, images),
         completeness=completeness_sentence(completeness),
+        asked_for=tuple(_asked_for(one) for one in gathered.asked if _is_told(one, now)),
+        prior_dates=gathered.prior_dates,
     )
     if earlier is None:
         return answer
@@ -215,6 +228,24 @@ def answer_of(
         ),
         change=change,
         risk_change=risk_change,
+    )
+
+
+def _is_told(asked: Asked, now: float) -> bool:
+    """Tell if a question belongs into the answer: one that was not needed in the end has a text though it is done."""
+    ended = asked.finished_at is not None and asked.finished_at <= now
+    return ended and bool(asked.missing) and not (asked.state == "done" and asked.text)
+
+
+def _asked_for(asked: Asked) -> AskedFor:
+    return AskedFor(
+        source=asked.source,
+        missing=tuple(asked.missing.split(", ")),
+        asked_at=datetime.fromtimestamp(asked.asked_at, tz=UTC).astimezone(),
+        found=asked.found,
+        came=asked.moved,
+        answered=asked.state == "done",
+        reached=asked.attempts > 0,
     )
 
 

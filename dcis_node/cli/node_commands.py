@@ -22,7 +22,7 @@ from dcis_node.cli.common import (
 )
 from dcis_node.config import load_configuration
 
-ROLES = ("receive", "analyse", "deliver", "clock")
+ROLES = ("receive", "retrieve", "analyse", "deliver", "clock")
 
 
 def demo(

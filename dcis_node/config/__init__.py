@@ -5,6 +5,7 @@ from dcis_node.config.delivery import DeliverSettings, DestinationSettings, Dest
 from dcis_node.config.load import configuration_from, load_configuration, parse_configuration, read_settings
 from dcis_node.config.reception import Peer, ReceiveSettings, TlsSettings
 from dcis_node.config.retention import RetentionSettings
+from dcis_node.config.retrieval import RetrieveSettings, SourceSettings
 from dcis_node.config.sections import (
     REGISTRY,
     AnalyseSettings,
@@ -31,6 +32,8 @@ __all__ = [
     "Peer",
     "ReceiveSettings",
     "RetentionSettings",
+    "RetrieveSettings",
+    "SourceSettings",
     "StorageSettings",
     "TlsSettings",
     "configuration_from",

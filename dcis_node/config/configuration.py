@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from dcis_node.config.base import AsTuple, Settings
 from dcis_node.config.delivery import DeliverSettings, DestinationSettings
 from dcis_node.config.reception import ReceiveSettings, TlsSettings
 from dcis_node.config.retention import RetentionSettings
+from dcis_node.config.retrieval import RetrieveSettings
 from dcis_node.config.sections import (
     REGISTRY,
     AnalyseSettings,
@@ -28,6 +29,7 @@ class Configuration(Settings):
     storage: StorageSettings = StorageSettings()
     receive: ReceiveSettings = ReceiveSettings()
     exam: ExamSettings = ExamSettings()
+    retrieve: RetrieveSettings = RetrieveSettings()
     analyse: AnalyseSettings = AnalyseSettings()
     deliver: DeliverSettings = DeliverSettings()
     audit: AuditSettings = AuditSettings()
@@ -45,6 +47,17 @@ class Configuration(Settings):
             msg = "two destinations have the same name"
             raise ValueError(msg)
         return value
+
+    @model_validator(mode="after")
+    def _views_are_asked_for_after_a_quiet_time(self) -> "Configuration":
+        latest = self.exam.deadline_seconds - self.exam.quiet_seconds
+        if self.retrieve.sources and self.retrieve.before_deadline_seconds > latest:
+            msg = (
+                f"retrieve.before_deadline_seconds is at most exam.deadline_seconds - exam.quiet_seconds ({latest:g}): "
+                "before that the sender may still be sending"
+            )
+            raise ValueError(msg)
+        return self
 
     @property
     def folder(self) -> Path:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dcis_node.analyse.completeness import sweep_open_exams
 from dcis_node.config import Configuration
 from dcis_node.operate.audit.events import Event
 from dcis_node.operate.backups import is_backup_overdue, nightly_backup
@@ -13,6 +12,7 @@ from dcis_node.operate.clock import DailyJob, Job, Part
 from dcis_node.operate.disk_watch import DiskWatch, count_all
 from dcis_node.operate.process import Process
 from dcis_node.operate.retention import Retained, RetentionOrder, is_disk_short, run_retention
+from dcis_node.operate.sweeping import sweep_exams
 from dcis_node.operate.upkeep import SweepOrder, run_sweep
 from storage.time_steps import LongestWaits, bring_back
 
@@ -83,7 +83,7 @@ class _Work:
     nights: int = 0
 
     def completeness(self) -> None:
-        sweep_open_exams(self.process.db, self.configuration.exam, now=time.time())
+        sweep_exams(self.configuration, self.process.db, now=time.time())
 
     def sweep(self) -> None:
         self.nights += 1

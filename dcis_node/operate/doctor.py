@@ -23,6 +23,7 @@ from dcis_node.operate.probes import STREAMS, expected, probe_file
 from dcis_node.operate.proofs import check_reports
 from dcis_node.operate.sending import peer_of, route_to
 from dcis_node.operate.site import destinations_of
+from dcis_node.operate.sources import check_sources
 from dcis_node.operate.web_check import check_web
 from dcis_node.results.kinds import SOP_CLASS_UIDS
 from dcis_node.results.profiles import Destination
@@ -47,6 +48,7 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
         _device,
         _certificate,
         _listener,
+        _sources,
         _destinations,
         _audit,
     ):
@@ -155,6 +157,10 @@ def _listener(configuration: Configuration) -> Iterator[Finding]:
 
 def _audit(configuration: Configuration) -> Iterator[Finding]:
     yield from check_audit(configuration)
+
+
+def _sources(configuration: Configuration) -> Iterator[Finding]:
+    yield from check_sources(configuration)
 
 
 def _destinations(configuration: Configuration) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from storage.database import Database
 from storage.heartbeat import Beat, beats
 from storage.maintenance import work_done
 from storage.overview import EXAM_STATES, VIEW_STATES, queues
+from storage.retrievals import STATES as RETRIEVAL_STATES
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ def _queue_figures(counted: Mapping[str, Any]) -> Iterator[Metric]:
     yield _gauge("conflicts", "Instances that came with other bytes under a known UID", counted["conflicts"])
     yield _labelled("views", "Instances by what became of their analysis", _all(VIEW_STATES, counted["views"]))
     yield _labelled("exams", "Exams by state", _all(EXAM_STATES, counted["exams"]))
+    yield _labelled("retrievals", "Questions for missing views by state", _all(RETRIEVAL_STATES, counted["retrievals"]))
     outbox = GaugeMetricFamily("dcis_node_outbox", "Results by destination and state", labels=("destination", "state"))
     for destination, states in counted["outbox"].items():
         for state, count in _all(OUTBOX_STATES, states).items():

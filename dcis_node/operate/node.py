@@ -53,6 +53,7 @@ def run_node(configuration: Configuration, config: Path) -> None:
             receivers=settings.configuration.receive.processes,
             listener=listeners.plain.fileno() if listeners.plain else None,
             tls_listener=listeners.tls.fileno() if listeners.tls else None,
+            retriever=bool(settings.configuration.retrieve.sources),
             settings=settings.descriptor,
         )
 

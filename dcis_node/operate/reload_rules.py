@@ -24,6 +24,9 @@ READERS: Mapping[str, frozenset[str]] = MappingProxyType(
         # Reception groups what comes; the clock closes exams.
         "exam": frozenset({"receive", "clock"}),
         "analyse": frozenset({"analyse"}),
+        # The clock's sweep decides what is asked for.
+        "retrieve": frozenset({"retrieve", "clock"}),
+        "retention": frozenset({"clock"}),
     }
 )
 

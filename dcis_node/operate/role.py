@@ -21,7 +21,7 @@ def run_role(
     Parameters
     ----------
     role
-        `receive`, `analyse`, `deliver` or `clock`.
+        `receive`, `retrieve`, `analyse`, `deliver` or `clock`.
     name
         Of the process, unique in the index.
     listen_fd, tls_listen_fd
@@ -44,6 +44,10 @@ def run_role(
         from dcis_node.operate.role_deliver import run_deliver
 
         run_deliver(configuration, name, lifeline=lifeline)
+    elif role == "retrieve":
+        from dcis_node.operate.role_retrieve import run_retrieve
+
+        run_retrieve(configuration, name, lifeline=lifeline)
     else:
         from dcis_node.operate.role_clock import run_clock_role
 

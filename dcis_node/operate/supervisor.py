@@ -34,12 +34,15 @@ def child_specs(
     receivers: int,
     listener: int | None,
     tls_listener: int | None = None,
+    retriever: bool = False,
     settings: int | None = None,
 ) -> tuple[ChildSpec, ...]:
     """List the processes of a whole node (design: receivers, one analysis worker, one courier, one clock).
 
     Parameters
     ----------
+    retriever
+        True if missing views are asked for somewhere.
     settings
         Descriptor of the settings as they were taken; None: each process reads the file at `config` as it is then.
     """
@@ -54,7 +57,8 @@ def child_specs(
     options = [part for name, number in handed.items() if number is not None for part in (name, str(number))]
     inherited = tuple(number for number in handed.values() if number is not None)
     receive = [spec(f"receive-{number}", *options, inherited=inherited) for number in range(receivers)]
-    return (*receive, spec("analyse-0"), spec("deliver-0"), spec("clock-0"))
+    retrieve = [spec("retrieve-0")] if retriever else []
+    return (*receive, *retrieve, spec("analyse-0"), spec("deliver-0"), spec("clock-0"))
 
 
 class Supervisor:

@@ -52,6 +52,8 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
         open_requests = status["queues"]["proofs"].get(destination, {}).get("open_requests", 0)
         asked = f"; {open_requests} open requests for commitment" if open_requests else ""
         queue.add_row(f"results to {destination}", _counts(counts) + asked)
+    if status["queues"]["retrievals"]:
+        queue.add_row("missing views and priors asked for", _counts(status["queues"]["retrievals"]))
     queue.add_row("instances received", str(status["queues"]["instances"]))
     queue.add_row("same UID, other bytes", str(status["queues"]["conflicts"]))
     head = Text(f"dcis-node {status['version']} {status['aet']} listening on {status['listening'] or '-'}")
@@ -213,9 +215,19 @@ def trace_view(exams: Sequence[Mapping[str, Any]]) -> Text:
         lines += [f"  study {study}" for study in exam["studies"]]
         for instance in exam["instances"]:
             lines += _instance_lines(instance)
+        lines += [_retrieval_line(asked) for asked in exam["retrievals"]]
         for report in exam["reports"]:
             lines += _report_lines(report)
     return Text("\n".join(lines))
+
+
+def _retrieval_line(asked: Mapping[str, Any]) -> str:
+    told = f": {asked['text']}" if asked["text"] else ""
+    why = f"{asked['missing']} missing" if asked["missing"] else asked["purpose"]
+    return (
+        f"  {why}, asked {asked['source']} at {clock_time(asked['asked_at'])}: {asked['state']}, "
+        f"{asked['attempts']} tries, {asked['found']} images found, {asked['moved']} came{told}"
+    )
 
 
 def _instance_lines(instance: Mapping[str, Any]) -> list[str]:

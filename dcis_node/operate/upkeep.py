@@ -104,6 +104,7 @@ def make_index_again(
                 stamp=time.strftime("%Y%m%dT%H%M%S"),
                 merge_same_day=configuration.exam.merge_same_day,
                 delivered=delivered,
+                priors=configuration.retrieve.priors,
                 progress=progress,
             )
         except OSError as error:

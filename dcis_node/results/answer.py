@@ -174,6 +174,35 @@ class Equipment:
     aet: str = ""
 
 
+@dataclass(frozen=True)
+class AskedFor:
+    """That images were asked for elsewhere, as standard views were missing.
+
+    Parameters
+    ----------
+    source
+        Its name in the configuration: ASCII.
+    missing
+        The views that were missing, such as `L MLO`.
+    asked_at
+        When; aware.
+    found, came
+        How many images it had that were not here, and how many of them came.
+    answered
+        True if it was asked to the end: `found` is all it has.
+    reached
+        False if it was not even tried in the time that an exam waits.
+    """
+
+    source: str
+    missing: tuple[str, ...]
+    asked_at: datetime
+    found: int = 0
+    came: int = 0
+    answered: bool = True
+    reached: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class ExamAnswer:
     """Everything that the result objects of one version of one exam's answer are built from.
@@ -197,6 +226,10 @@ class ExamAnswer:
         1 for the first answer of the exam, then 2, 3 ...
     predecessor
         The reports (SR) of the previous version; empty in the first.
+    asked_for
+        Whom missing views were asked of, in that order.
+    prior_dates
+        Days (YYYYMMDD) of earlier mammograms that are here, newest first; None where none were asked for.
     change
         In ASCII what changed since the previous version; empty in the first.
     risk_change
@@ -212,6 +245,8 @@ class ExamAnswer:
     completeness: str = ""
     version: int = 1
     predecessor: tuple[EarlierDocument, ...] = ()
+    asked_for: tuple[AskedFor, ...] = ()
+    prior_dates: tuple[str, ...] | None = None
     change: str = ""
     risk_change: str = ""
 

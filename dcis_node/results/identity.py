@@ -77,7 +77,12 @@ def plain(value: str, *, limit: int = 0) -> str:
 
 
 def made_at(answer: ExamAnswer, attributes: Dataset) -> datetime:
-    """Give the time of the decision in the zone of the images, where they state one, else in its own.
+    """Give the time of the decision in the zone of the images, where they state one, else in its own."""
+    return in_zone_of(answer.made_at, attributes)
+
+
+def in_zone_of(moment: datetime, attributes: Dataset) -> datetime:
+    """Give a moment in the zone of the images, where they state one, else in its own.
 
     Timezone Offset From UTC rules all dates of an object (PS3.3 C.12.1.1.8), the copied ones too. So it is copied with
     them, and never added where the images lack it.
@@ -87,8 +92,8 @@ def made_at(answer: ExamAnswer, attributes: Dataset) -> datetime:
         minutes = int(offset[1:3]) * 60 + int(offset[3:])
         sign = -1 if offset[0] == "-" else 1
         if minutes < 24 * 60:
-            return answer.made_at.astimezone(timezone(sign * timedelta(minutes=minutes)))
-    return answer.made_at
+            return moment.astimezone(timezone(sign * timedelta(minutes=minutes)))
+    return moment
 
 
 def dress(ds: Dataset, answer: ExamAnswer, *, source: SourceImage, description: str, number: int) -> None:

@@ -4,9 +4,9 @@ from collections import defaultdict
 
 from dcis_node.mammogram.facts import Reason
 from dcis_node.model.evidence import BreastDecision, LesionSource, Risk
-from dcis_node.results.answer import ExamAnswer, SourceImage
+from dcis_node.results.answer import AskedFor, ExamAnswer, SourceImage
 from dcis_node.results.hanging import hung, unused_images, view_labels, view_name
-from dcis_node.results.identity import RESEARCH_USE, SYNTHETIC_MODEL, made_at, model_line, plain
+from dcis_node.results.identity import RESEARCH_USE, SYNTHETIC_MODEL, in_zone_of, made_at, model_line, plain
 from dcis_node.results.lesion import Lesion
 from dcis_node.results.reasons import because, in_words
 
@@ -36,6 +36,8 @@ MARK_KINDS = {
 
 # The views of a screening exam, as they hang.
 STANDARD_VIEWS = ("R CC", "L CC", "R MLO", "L MLO")
+
+MOST_PRIORS = 5
 
 # Beyond these a figure with one decimal would claim certainty.
 _LEAST, _MOST = 0.001, 0.999
@@ -210,6 +212,41 @@ def version_sentence(answer: ExamAnswer) -> str:
     """Say that a later version replaces the one before, and whether a risk class changed; the causes stand below."""
     replaces = f"This report replaces its version {answer.version - 1}."
     return f"{replaces} {answer.risk_change or 'The risk class is the same.'}"
+
+
+def asked_sentence(asked: AskedFor, answer: ExamAnswer, image: SourceImage) -> str:
+    """Say that missing views were asked for elsewhere, when, and what came of it."""
+    several = len(asked.missing) > 1
+    names = " and ".join([*([", ".join(asked.missing[:-1])] if several else []), asked.missing[-1]])
+    begin = f"{names} {'were' if several else 'was'} missing: {plain(asked.source)}"
+    them = "them" if several else "it"
+    if not asked.reached:
+        return f"{begin} could not be asked for {them} in time."
+    moment = in_zone_of(asked.asked_at, image.attributes)
+    same_day = moment.date() == made_at(answer, image.attributes).date()
+    begin += (
+        f" was asked for {them} {moment:at %H:%M}"
+        if same_day
+        else f" was asked for {them} {moment:on %Y-%m-%d at %H:%M}"
+    )
+    if asked.found:
+        found = "1 image was found" if asked.found == 1 else f"{asked.found} images were found"
+        return f"{begin}; {found}, {asked.came or 'none'} came."
+    return f"{begin}; {'none was found' if asked.answered else 'it gave no answer that could be used'}."
+
+
+def priors_sentence(answer: ExamAnswer) -> str:
+    """Say which earlier mammograms are here; "" where none were asked for."""
+    if answer.prior_dates is None:
+        return ""
+    if not answer.prior_dates:
+        return "No earlier mammograms are here."
+    days = [f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in answer.prior_dates[:MOST_PRIORS]]
+    more = len(answer.prior_dates) - len(days)
+    listed = " and ".join([*([", ".join(days[:-1])] if days[:-1] else []), days[-1]])
+    return (
+        f"Earlier mammograms are here, of {listed}{f' and {more} more days' if more else ''}; they were not compared."
+    )
 
 
 def provenance(answer: ExamAnswer, image: SourceImage) -> list[str]:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcis_node.analyse.completeness import CompletenessName, ImagePresent, judge_completeness
+from dcis_node.analyse.completeness import CompletenessName, judge_completeness
 from dcis_node.config import ExamSettings
+from dcis_node.mammogram.standard_views import ImagePresent
 
 SETTINGS = ExamSettings(settle_seconds=5.0, quiet_seconds=120.0, deadline_seconds=900.0)
 

@@ -362,3 +362,10 @@ def test_a_whole_node_is_receivers_on_one_socket_a_worker_a_courier_and_a_clock(
     assert [spec.inherited for spec in specs] == [(7, 9), (7, 9), (9,), (9,), (9,)]
     assert specs[0].arguments[:2] == ("run", "receive")
     assert all(spec.arguments[spec.arguments.index("--config-fd") + 1] == "9" for spec in specs)
+
+
+def test_a_retriever_is_started_only_where_there_is_a_source_to_ask(tmp_path):
+    specs = child_specs(tmp_path / "config.toml", receivers=1, listener=7, retriever=True)
+    assert [spec.name for spec in specs] == ["receive-0", "retrieve-0", "analyse-0", "deliver-0", "clock-0"]
+    assert specs[1].arguments[:2] == ("run", "retrieve")
+    assert specs[1].inherited == ()

@@ -126,7 +126,15 @@ def exam(db):
 
 def test_queues_of_an_empty_index_are_empty(db):
     with db.read() as session:
-        assert queues(session) == {"views": {}, "exams": {}, "outbox": {}, "proofs": {}, "instances": 0, "conflicts": 0}
+        assert queues(session) == {
+            "views": {},
+            "exams": {},
+            "outbox": {},
+            "proofs": {},
+            "instances": 0,
+            "conflicts": 0,
+            "retrievals": {},
+        }
 
 
 def test_queues_count_by_state_and_destination(db, exam):
@@ -138,6 +146,7 @@ def test_queues_count_by_state_and_destination(db, exam):
             "proofs": {},
             "instances": 2,
             "conflicts": 1,
+            "retrievals": {},
         }
 
 

@@ -114,11 +114,14 @@ def size_sentences(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[str]:
 
 
 def course_sentences(answer: ExamAnswer) -> list[str]:
-    """Say if the exam was complete, and who made the report."""
+    """Say if the exam was complete, what was asked for elsewhere, which priors are here, who made the report."""
     complete = [answer.completeness] if answer.completeness else []
-    return complete + wording.provenance(answer, leading_image(answer))
+    image = leading_image(answer)
+    asked = [wording.asked_sentence(one, answer, image) for one in answer.asked_for]
+    priors = [sentence] if (sentence := wording.priors_sentence(answer)) else []
+    return complete + asked + priors + wording.provenance(answer, image)
 
 
 def procedure_sentences(answer: ExamAnswer, lesions: dict[str, Lesion]) -> list[str]:
-    """Say how the sizes are meant, what was not used and why, if the exam was complete, and who made the report."""
+    """Say how the sizes are meant, what was not used and why, how complete the exam was, and who made the report."""
     return size_sentences(answer, lesions) + wording.left_out(answer) + course_sentences(answer)

@@ -69,6 +69,7 @@ def upgrade() -> None:
         sa.Column("exam_id", sa.Integer(), nullable=False),
         sa.Column("source", sa.String(length=64), nullable=False),
         sa.Column("purpose", sa.String(length=16), nullable=False),
+        sa.Column("missing", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("asked_at", sa.Float(), nullable=False),
         sa.Column("finished_at", sa.Float(), nullable=True),

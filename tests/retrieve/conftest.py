@@ -1,0 +1,79 @@
+"""A node that only receives, with an index to ask for."""
+
+import logging
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dcis_node.config import ReceiveSettings
+from dcis_node.receive.server import serve
+from storage.database import Database, open_database, upgrade
+from storage.files import FileStore
+from tests.retrieve.helpers import Node
+
+
+@pytest.fixture(scope="session")
+def empty_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("empty") / "index.sqlite"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def db(tmp_path: Path, empty_index: Path) -> Iterator[Database]:
+    database = open_database(f"sqlite:///{shutil.copy(empty_index, tmp_path / 'index.sqlite')}")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def node(db: Database, tmp_path: Path, caplog) -> Node:
+    """A node that does not listen."""
+    caplog.set_level(logging.CRITICAL, logger="pynetdicom")  # as operate.logs has it
+    caplog.set_level(logging.INFO, logger="dcis_node")
+    return Node(db, FileStore(tmp_path / "store"))
+
+
+@pytest.fixture
+def listening(node: Node) -> Iterator[Node]:
+    """A node that listens."""
+    with _listening(node) as port:
+        node.port = port
+        yield node
+
+
+@contextmanager
+def _listening(node: Node) -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(16)
+        stop = threading.Event()
+        arguments = {
+            "settings": ReceiveSettings(),
+            "aet": "NODE",
+            "db": node.db,
+            "files": node.files,
+            "owner": "receive-0@test",
+            "merge_same_day": True,
+            "stop": stop,
+            "grace_seconds": 1.0,
+        }
+        thread = threading.Thread(target=serve, args=(listener,), kwargs=arguments)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            stop.set()
+            thread.join(30)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, object], None]:
+    """Replace something for the test."""
+    return monkeypatch.setattr
