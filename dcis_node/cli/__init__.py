@@ -12,7 +12,7 @@ import typer
 from dcis_node import __version__
 from dcis_node.cli.common import CANNOT_START, DONE, NOT_DONE
 from dcis_node.cli.exam_commands import exams, preview, retry, trace
-from dcis_node.cli.node_commands import check, demo, metrics, run, status, verify_bundle
+from dcis_node.cli.node_commands import check, demo, metrics, reload, run, status, verify_bundle
 from dcis_node.cli.peer_commands import echo, send
 from dcis_node.cli.upkeep_commands import backup, rebuild_index, restore, sweep
 from dcis_node.errors import BundleError, ConfigurationError, DcisNodeError, StorageError
@@ -38,6 +38,7 @@ for command in (
     demo,
     check,
     run,
+    reload,
     status,
     metrics,
     exams,

@@ -15,6 +15,7 @@ from dcis_node.config import Configuration
 from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
 from dcis_node.operate.status import disk_status, is_alive
+from dcis_node.operate.supervision_figures import supervision_figures
 from storage.database import Database
 from storage.heartbeat import Beat, beats
 from storage.maintenance import work_done
@@ -80,6 +81,7 @@ def figures(configuration: Configuration, db: Database, *, now: float) -> Iterat
     yield InfoMetricFamily("dcis_node", "Which node this is", {"version": __version__, "aet": configuration.node.aet})
     yield from _queue_figures(counted)
     yield from _process_figures(seen, details, now)
+    yield from supervision_figures(seen)
     yield from _disk_figures(disk_status(configuration))
     yield from _tls_figures(configuration, details, now)
     yield _labelled(

@@ -11,6 +11,7 @@ from dcis_node.errors import StorageError
 from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
 from dcis_node.operate.nightly import index_status, maintenance_status
+from dcis_node.operate.supervision import supervision_status
 from storage.database import Database
 from storage.heartbeat import Beat, beats
 from storage.maintenance import work_done
@@ -44,6 +45,7 @@ def node_status(configuration: Configuration, db: Database, *, now: float | None
             "maintenance": maintenance_status(configuration, work_done(session), seen, now=moment),
             "bundle": bundle_status(configuration, [json.loads(beat.detail) for beat in seen if _tells_bundle(beat)]),
             "processes": [_process(beat, moment) for beat in seen],
+            "supervision": supervision_status(seen),
             "queues": queues(session),
             "exams": last_exams(session),
             "failures": failed_exams(session),
