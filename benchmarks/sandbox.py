@@ -216,7 +216,7 @@ def order_of(*, seed: int, kill: bool, unit: str = "dcis-node.service") -> dict[
     """Say what the container is to do."""
     verify = ["dcis-node.service", "dcis-node@receive.service", "dcis-node@analyse.service"]
     verify += ["dcis-node-backup.service", "dcis-node-backup.timer", "dcis-train@x.service", "dcis-train@x.timer"]
-    return {"unit": unit, "seed": seed, "pacs_port": PACS_PORT, "kill": kill, "reload": False, "verify": verify}
+    return {"unit": unit, "seed": seed, "pacs_port": PACS_PORT, "kill": kill, "reload": True, "verify": verify}
 
 
 if __name__ == "__main__":

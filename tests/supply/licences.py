@@ -35,6 +35,7 @@ WORDS = {
     "apache 2.0": "Apache-2.0",
     "apache-2.0": "Apache-2.0",
     "bsd": "BSD-3-Clause",
+    "bsd-2-clause": "BSD-2-Clause",
     "bsd-3-clause": "BSD-3-Clause",
     "mit": "MIT",
 }
