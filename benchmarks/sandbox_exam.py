@@ -16,8 +16,12 @@ from dcis_node.phantom.dicom import exam_datasets
 from dcis_node.phantom.exam import generate_exam
 from storage.database import open_database
 from storage.files import FileStore
+from storage.overview import trace
 from tests.peers import StoragePeer, listens, wait_until
 from tests.whole.nodes import RunningNode
+
+# An exam takes half a minute; on a machine that does much else, ten times that.
+PATIENCE_SECONDS = 600.0
 
 
 def make_exam(folder: Path, *, seed: int) -> str:
@@ -29,6 +33,13 @@ def make_exam(folder: Path, *, seed: int) -> str:
     for number, dataset in enumerate(datasets):
         dataset.save_as(folder / f"{number}.dcm", enforce_file_format=True)
     return str(datasets[0].StudyInstanceUID)
+
+
+def answered(node: RunningNode, study: str) -> bool:
+    """Tell whether the exam has its answer and no result of it is on its way any more."""
+    with node.db.read() as session:
+        exams = trace(session, study)
+    return bool(exams) and exams[0]["state"] == "reported" and not {"due", "leased"} & set(exams[0]["deliveries"])
 
 
 def main() -> int:
@@ -43,7 +54,8 @@ def main() -> int:
     with StoragePeer(port=pacs_port) as pacs:
         lines = send_folder(folder, PeerAddress(host="127.0.0.1", port=port, aet="DCIS_NODE", calling_aet="PACS"))
         sent_at = time.monotonic()
-        exam = node.wait_for_answer(study)
+        wait_until(lambda: answered(node, study), "the exam is answered", seconds=PATIENCE_SECONDS)
+        exam = node.trace(study)
         seconds = time.monotonic() - sent_at
         came = [received.sop_instance_uid for received in pacs.received]
     made = [result["sop_instance_uid"] for report in exam["reports"] for result in report["results"]]

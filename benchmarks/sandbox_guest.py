@@ -23,7 +23,7 @@ PYTHON = "/opt/dcis-node/bin/python"
 AS_NODE = ("setpriv", "--reuid=dcis-node", "--regid=dcis-node", "--init-groups", "--")
 CONFIG = Path("/etc/dcis-node/config.toml")
 FOREIGN = "10.99.0.1"  # an address of this container's own, that is not loopback
-START_SECONDS, EXAM_SECONDS = 180, 240
+START_SECONDS, EXAM_SECONDS = 300, 700
 PROBE_UNIT = Path("/run/systemd/system/sandbox-probe.service")
 # What a service is, of the lines of a unit: these are the probe's own.
 OWN_KEYS = ("Type", "ExecStart", "ExecReload", "WatchdogSec", "Restart", "StandardOutput", "NotifyAccess")
@@ -43,7 +43,7 @@ def run(*command: str, seconds: float = 60, check: bool = True, **more: Any) -> 
     return done.stdout
 
 
-def systemctl(*arguments: str, seconds: float = 240) -> str:
+def systemctl(*arguments: str, seconds: float = 300) -> str:
     return run("systemctl", "--no-pager", *arguments, seconds=seconds)
 
 
@@ -165,6 +165,7 @@ def measure(order: dict[str, Any], told: dict[str, Any]) -> None:
         told["unit"] = probe(unit, port)
         without = run(PYTHON, "-m", "benchmarks.sandbox_probe", FOREIGN, str(port))
         told["without"] = json.loads(without)
+    told["backup"] = once("dcis-node-backup.service", Path("/var/lib/dcis-node/backup"))
     if order["reload"]:
         systemctl("reload", unit)
         told["after_reload"] = exam(order["seed"] + 1, order["pacs_port"])
@@ -174,6 +175,61 @@ def measure(order: dict[str, Any], told: dict[str, Any]) -> None:
     systemctl("stop", unit)
     told["stop_seconds"] = round(time.monotonic() - began, 1)
     told["stopped"] = shown(unit, "Result", "ExecMainStatus", "ActiveState")
+    if order["roles"]:
+        told["roles"] = by_roles(order)
+    if order["train"]:
+        told["training"] = trained(order["recipe"])
+
+
+def once(unit: str, made: Path) -> dict[str, Any]:
+    """Run a unit that ends by itself; `made` is a folder that has more in it afterwards."""
+    before = len(list(made.iterdir())) if made.exists() else 0
+    systemctl("start", unit, seconds=EXAM_SECONDS)
+    return {**shown(unit, "Result", "ExecMainStatus"), "made": len(list(made.iterdir())) - before}
+
+
+def by_roles(order: dict[str, Any]) -> dict[str, Any]:
+    """Run the node as services of its single roles, and an exam through them."""
+    units = [f"dcis-node@{role}.service" for role in ("receive", "analyse", "deliver", "clock")]
+    systemctl("start", *units, seconds=START_SECONDS)
+    through = exam(order["seed"] + 3, order["pacs_port"])
+    restarts = {unit: shown(unit, "NRestarts")["NRestarts"] for unit in units}
+    systemctl("stop", *units)
+    results = {unit: shown(unit, "Result")["Result"] for unit in units}
+    return {**through, "restarts": restarts, "results": results}
+
+
+def trained(recipe: str) -> dict[str, Any]:
+    """Run the unit of a scheduled training on phantoms, twice; say what is in the registry."""
+    home = Path("/var/lib/dcis-train/small")
+    train = (
+        "setpriv",
+        "--reuid=dcis-train",
+        "--regid=dcis-node",
+        "--init-groups",
+        "--",
+        "/opt/dcis-node/bin/dcis-train",
+    )
+    (home.parent / "recipe.toml").write_text(recipe, encoding="utf-8")
+    run(*train, "phantoms", "--on-demand", "--seed", "1", "--patients", "40", "--out", str(home), seconds=300)
+    run(*train, "split", "--cohort", str(home), "--out", f"{home}.json", "--folds", "2", seconds=120)
+    registry = ("--registry", "/var/lib/dcis-registry")
+    run(*train, "publish", *registry, "--gates", "demonstration", "demo", seconds=300)
+    values = {"COHORT": home, "SPLITS": f"{home}.json", "SCENARIO": "grade", "RECIPE": home.parent / "recipe.toml"}
+    values |= {"NAME": "small-synthetic", "VERSION": "1", "DEVICE": "cpu", "PROCESSES": "1", "COMPARE": "--absolute"}
+    environment = Path("/etc/dcis-train/small.env")
+    environment.write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
+    unit = "dcis-train@small.service"
+    began = time.monotonic()
+    systemctl("start", unit, seconds=1800)
+    seconds = round(time.monotonic() - began)
+    first = shown(unit, "Result", "ExecMainStatus")
+    systemctl("start", unit)
+    again = shown(unit, "Result", "ConditionResult", "ExecCondition")
+    listed = run(*train, "list", *registry, seconds=120)
+    active = Path("/var/lib/dcis-registry/active.json").exists()
+    read = run(*AS_NODE, "/bin/sh", "-c", "cat /var/lib/dcis-registry/bundles/*/manifest.json | wc -c")
+    return {**first, "seconds": seconds, "again": again, "listed": listed, "promoted": active, "node_reads": int(read)}
 
 
 def killed(unit: str, order: dict[str, Any]) -> dict[str, Any]:

@@ -32,12 +32,22 @@ def make(folder: Path, extras: tuple[str, ...], *, project: Path) -> dict[str, A
     out = folder / f"sbom-{'-'.join(('node', *extras))}.json"
     command = [sys.executable, "-I", "-c", LISTING, str(site)]
     tool = [sys.executable, "-m", "cyclonedx_py", "environment", "--pyproject", str(project / "pyproject.toml")]
-    options = ["--no-validate", "--mc-type", "application", "--output-reproducible", "--spec-version", SPEC.to_version()]
+    options = [
+        "--no-validate",
+        "--mc-type",
+        "application",
+        "--output-reproducible",
+        "--spec-version",
+        SPEC.to_version(),
+    ]
     interpreter = folder / "python"
     interpreter.write_text(f"#!/bin/sh\nexec {' '.join(map(_quoted, command))}\n", encoding="utf-8")
     interpreter.chmod(0o755)
     done = subprocess.run(
-        [*tool, *options, "--output-file", str(out), str(interpreter)], capture_output=True, text=True, check=False
+        [*tool, *options, "--spec-version", SPEC.to_version(), "--output-file", str(out), str(interpreter)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])

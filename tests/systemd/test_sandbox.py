@@ -16,11 +16,11 @@ REFUSED = {
 
 
 @pytest.mark.peer
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_an_exam_goes_through_a_node_that_runs_as_a_service_in_its_sandbox(tmp_path):
     if reason := can_boot():
         without(reason)
-    told = boot(tmp_path, order_of(seed=37, kill=False))
+    told = boot(tmp_path, order_of(seed=37))
     held = judge(told)
     assert all(held.values()), (held, told)
     assert set(refused_by_unit(told)) >= REFUSED
