@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo walk test fuzz install lint clean
+.PHONY: demo walk test supply-chain fuzz install lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("dcis-node needs Python >= 3.11, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -35,6 +35,10 @@ test: lint
 	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --skip-covered --fail-under=0 | tail -n 1
 	$(BIN)/coverage report --include='dcis_node/receive/*,dcis_node/deliver/*,storage/*' --fail-under=95
+
+# Vulnerabilities, bill of materials, licences, pickles; what it writes is in build/supply.
+supply-chain: install
+	$(BIN)/python -m tests.supply
 
 # The whole of what tests/fuzz does shortly: 100,000 mutated protocol sequences, 2,200 bad files (15 minutes on two cores).
 fuzz: install

@@ -1,4 +1,4 @@
-"""What a decoding child may not do: outlive its parent, write files, reach the network, start others. Linux.
+"""What a decoding child may not do: outlive its parent, write files, reach the network, start others, make code. Linux.
 
 Each fence is put up as far as the kernel offers it and lets an ordinary user do so; one that it does not offer is left
 out, and the limits of `dcis_node.analyse.limits` hold in any case. Standard library only, called before any decoder is
@@ -13,7 +13,8 @@ import struct
 # The environment variable in which the parent says who it is.
 PARENT = "DCIS_NODE_PARENT_PID"
 # linux/prctl.h
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, PR_SET_MDWE = 1, 38, 65
+PR_MDWE_REFUSE_EXEC_GAIN = 1
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 # linux/landlock.h; the numbers of its calls are the same on every architecture.
 LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF = 444, 446
@@ -38,7 +39,10 @@ def die_with_parent(parent: int) -> None:
 
 
 def confine() -> None:
-    """Give up writing files, running programs and the network for good; descriptors that are open stay as they are."""
+    """Give up writing files, running programs, new code and the network for good; open descriptors stay as they are."""
+    # Decoders are compiled ones: memory that was written is never run. Since Linux 6.3. The analysis itself cannot have
+    # this, nor can the service as a whole (systemd/dcis-node.service): its kernels are made at run time.
+    _libc().prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0)
     _without_network()
     _landlock()
 

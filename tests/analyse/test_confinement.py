@@ -1,5 +1,6 @@
 """What a decoding child cannot do, and what its death costs: one image."""
 
+import ctypes
 import os
 import resource
 import signal
@@ -41,6 +42,11 @@ def has_landlock() -> bool:
     return "landlock" in Path("/proc/kallsyms").read_text(errors="replace")
 
 
+def knows_mdwe() -> bool:
+    """Ask by PR_GET_MDWE, which changes nothing."""
+    return ctypes.CDLL(None).prctl(66, 0, 0, 0, 0) >= 0
+
+
 @pytest.mark.usefixtures("poisonous")
 def test_a_broken_decoder_costs_its_view_two_tries_and_the_others_nothing(node: Node):
     # Enough for the decoder itself on a busy machine; what is to be found out is that an end comes.
@@ -76,6 +82,18 @@ def test_a_decoder_cannot_write_remove_run_or_connect(tmp_path: Path):
     path.write_bytes(encoded(mammogram(1, SeriesDescription="reach out")))
     with pytest.raises(DecoderError, match=rf"code {READY}$"):
         decode_pixels(path, AnalyseSettings(), scratch=tmp_path)
+
+
+@pytest.mark.skipif(not knows_mdwe(), reason="the kernel has no PR_SET_MDWE (Linux 6.3)")
+def test_a_confined_process_makes_no_code():
+    make = "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)"
+    confined = f"from dcis_node.analyse.confinement import confine; confine()\n{make}"
+    assert run_python(make).returncode == 0
+    assert "PermissionError" in run_python(confined).stderr
+
+
+def run_python(script: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_a_decoder_dies_with_the_worker_that_was_killed(tmp_path: Path):
