@@ -103,7 +103,7 @@ def of_exams(session: Session, pacs: RecordingPacs, exams: Iterable[int]) -> dic
         "states": dict(Counter(one.state for one in found)),
         "without_answer": sum(not one.versions for one in found),
         "answers": sum(len(one.versions) for one in found),
-        "not_exactly_one_current": sum(not _one_is_current(one, pacs) for one in found if one.versions),
+        "not_exactly_one_current": sum(not is_one_current(one, pacs) for one in found if one.versions),
         "views_set_aside": session.scalar(failed_views) or 0,
         "answered_without_analysis": session.scalar(set_aside) or 0,
     }
@@ -156,7 +156,7 @@ def _removed_too_early(session: Session, keep_seconds: float) -> list[int]:
     )
 
 
-def _one_is_current(one: Answered, pacs: RecordingPacs) -> bool:
+def is_one_current(one: Answered, pacs: RecordingPacs) -> bool:
     """Tell whether versions count up from 1, each names what it follows, no other, and none follows the newest.
 
     Read from the data sets that the PACS keeps, not from the index.

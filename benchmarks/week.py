@@ -34,7 +34,18 @@ from benchmarks.machine import machine
 from benchmarks.recording_pacs import RecordingPacs
 from benchmarks.small_disk import small_ext4
 from benchmarks.verdict import end
-from benchmarks.week_plan import HOURS, Sending, Trouble, count_images, plan, troubles
+from benchmarks.week_plan import (
+    AWAY,
+    FULL,
+    HOURS,
+    KILL,
+    RESTART,
+    Sending,
+    Trouble,
+    count_images,
+    plan,
+    troubles,
+)
 from benchmarks.week_plot import NIGHT, Sample, draw
 from benchmarks.whole_node import SUPERVISOR, WholeNode
 from storage.database import Database
@@ -96,15 +107,20 @@ class Load:
     ----------
     day_seconds
         What a day takes.
-    full_disk
-        Whether the node's files lie on a small disk of their own, which is filled once.
+    troubles
+        What goes wrong. With `FULL` the node's files lie on a small disk of their own, which is filled once.
     """
 
     days: int
     exams_a_day: int
     day_seconds: float
     seed: int
-    full_disk: bool
+    troubles: tuple[str, ...] = (RESTART, AWAY, FULL, KILL)
+
+    @property
+    def full_disk(self) -> bool:
+        """True if the disk is to be filled."""
+        return FULL in self.troubles
 
     @property
     def hour_seconds(self) -> float:
@@ -157,7 +173,7 @@ class Week:
     def pass_by(self, sendings: Sequence[Sending], modalities: Modalities, db: Database) -> None:
         """Send what is due, let go wrong what is to, and look, until the last day is over."""
         self._began = time.monotonic()
-        left, trouble = list(sendings), list(troubles(self.load.days))
+        left, trouble = list(sendings), list(troubles(self.load.days, self.load.troubles))
         under_way: list[tuple[Trouble, contextlib.ExitStack]] = []
         while (now := self.now) < self.load.days * HOURS:
             while left and left[0].at <= now:
@@ -194,18 +210,17 @@ class Week:
 
     def _begin(self, one: Trouble, under_way: list[tuple[Trouble, contextlib.ExitStack]]) -> None:
         at = self.now
-        if one.name == "PACS away":
+        if one.name == AWAY:
             stack = contextlib.ExitStack()
             self.pacs.stop()
             stack.callback(self.pacs.start)
             under_way.append((Trouble(one.name, at, one.until), stack))
-        elif one.name == "disk full":
-            if self.load.full_disk:
-                stack = contextlib.ExitStack()
-                stack.enter_context(_filled(self.disk))
-                under_way.append((Trouble(one.name, at, one.until), stack))
+        elif one.name == FULL:
+            stack = contextlib.ExitStack()
+            stack.enter_context(_filled(self.disk))
+            under_way.append((Trouble(one.name, at, one.until), stack))
         else:
-            if one.name == "restart":
+            if one.name == RESTART:
                 self.exit_codes.append(self.node.stop())
             else:
                 self.node.kill_all()
@@ -392,7 +407,8 @@ def main() -> int:
     arguments = parser.parse_args()
     exams = max(1, round(EXAMS_A_DAY * arguments.scale))
     day = arguments.day_seconds or max(LEAST_DAY_SECONDS, SECONDS_OF_AN_EXAM * exams)
-    load = Load(arguments.days, exams, day, arguments.seed, full_disk=not arguments.no_small_disk)
+    wrong = tuple(name for name in Load.troubles if name != FULL or not arguments.no_small_disk)
+    load = Load(arguments.days, exams, day, arguments.seed, wrong)
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="week-") as name:
         facts = machine(Path(name))
         figures = run(Path(name), load, picture=arguments.plot)

@@ -1,7 +1,7 @@
 """What a hospital sends in a week, and what goes wrong in it: a plan of moments, drawn once from a seed. Pure."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,6 +9,11 @@ HOURS = 24.0
 # Share of a day's exams by the hour in which they begin: a clinic with a rest at noon, and a screening unit that sends
 # all of its day at six in the evening.
 BY_HOUR = {8: 8, 9: 14, 10: 15, 11: 12, 12: 5, 13: 8, 14: 12, 15: 9, 16: 5, 18: 12}
+
+
+AWAY, FULL, RESTART, KILL = "PACS away", "disk full", "restart", "kill -9 of all"
+# Day (counted from 0), and hours from when to when; the two restarts are moments.
+PLACES = {RESTART: (1, 11.0, 11.0), AWAY: (2, 10.0, 13.0), FULL: (4, 9.5, 11.0), KILL: (5, 14.5, 14.5)}
 
 
 class Kind(StrEnum):
@@ -54,15 +59,13 @@ class Trouble:
     until: float
 
 
-def troubles(days: int) -> tuple[Trouble, ...]:
-    """Place what goes wrong, where it hurts: in clinic hours. A shorter week has the first of them."""
-    planned = (
-        Trouble("PACS away", 2 * HOURS + 10, 2 * HOURS + 13),
-        Trouble("restart", 1 * HOURS + 11, 1 * HOURS + 11),
-        Trouble("disk full", 4 * HOURS + 9.5, 4 * HOURS + 11),
-        Trouble("kill -9 of all", 5 * HOURS + 10.5, 5 * HOURS + 10.5),
-    )
-    return tuple(sorted((one for one in planned if one.until < days * HOURS), key=lambda one: one.at))
+def troubles(days: int, names: Collection[str]) -> tuple[Trouble, ...]:
+    """Place what goes wrong, where it hurts: in clinic hours, each on a day of its own if there are enough."""
+    placed = []
+    for name, (day, at, until) in PLACES.items():
+        midnight = min(day, days - 1) * HOURS
+        placed += [Trouble(name, midnight + at, midnight + until)] if name in names else []
+    return tuple(sorted(placed, key=lambda one: one.at))
 
 
 def plan(*, days: int, exams_a_day: int, seed: int) -> tuple[Sending, ...]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.week_plan import HOURS, Trouble
+from benchmarks.week_plan import AWAY, FULL, HOURS, KILL, RESTART, Trouble
 
-COLOURS = {"PACS away": "tab:orange", "disk full": "tab:red", "restart": "tab:blue", "kill -9 of all": "black"}
+COLOURS = {AWAY: "tab:orange", FULL: "tab:red", RESTART: "tab:blue", KILL: "black"}
 NIGHT = (19.5, 31.5)  # half past seven in the evening to half past seven in the morning
 
 
