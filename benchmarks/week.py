@@ -22,6 +22,7 @@ import os
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -54,16 +55,23 @@ from tests.analyse.tiny import write_tiny_bundle
 EXAMS_A_DAY = 400
 SECONDS_OF_AN_EXAM = 4.5  # of a day; two cores need 2 to 3
 LEAST_DAY_SECONDS = 20.0
-KEEP_DAYS = 2.0  # of received images
+# What retention keeps, in days of the week; nothing of an exam has to be here for longer than it and one night more.
+IMAGES_DAYS, RESULTS_DAYS = 1.0, 2.0
 MIB = 1 << 20
-EXAM_MIB = 0.75  # four images, nine results, records and pictures
+# On the disk, of one exam: four images; nine results, with outlines, pictures and records; its rows.
+IMAGES_MIB, RESULTS_MIB, ROWS_MIB = 0.45, 0.30, 0.04
+EMPTY_MIB = 8.0  # an index without rows, and what is kept of the nights
 RESERVE_MIB = 24
 LOOK_SECONDS = 0.1
+NIGHT_HOUR = 2.5
+# What the clock does at night. The night of a compressed day is none of the wall clock, so the harness asks for it.
+NIGHT_WORK = (("sweep",), ("backup",), ("retention",))
 SAMPLES_A_DAY = 240
 DRAIN_SECONDS = 600.0
 GROWTH_MIB, GROWTH_SHARE = 16.0, 0.10
 WARM_SHARE = 4
 DATE = "20261123"  # of every study: no two exams are of one patient
+DAY_SECONDS = 86400.0
 QUEUES = ("views", "exams", "outbox", "modalities")
 
 CONFIG = """
@@ -90,6 +98,11 @@ give_up_seconds = {give_up}
 commitment_timeout_seconds = {day}
 [maintenance]
 backup_folder = "{backup}"
+[retention]
+images_days = {images_days}
+results_days = {results_days}
+least_days = 0.0
+free_bytes = 0
 [[destinations]]
 name = "pacs"
 host = "127.0.0.1"
@@ -129,9 +142,12 @@ class Load:
 
     @property
     def bound_mib(self) -> float:
-        """Give what images, results and index may use at most: retention works once a day, and load is not even."""
-        days = min(float(self.days), KEEP_DAYS + 2.0)
-        return self.exams_a_day * (days * EXAM_MIB + self.days * EXAM_MIB * 0.6) + 16.0
+        """Give what images, results and index may use at most, if all leave in the night behind their last day.
+
+        That is a day of its own, the days it is kept, and up to a day until the night; rows stay.
+        """
+        images, results = (min(self.days, days + 2.0) for days in (IMAGES_DAYS, RESULTS_DAYS))
+        return self.exams_a_day * (images * IMAGES_MIB + results * RESULTS_MIB + self.days * ROWS_MIB) + EMPTY_MIB
 
     @property
     def disk_mib(self) -> int:
@@ -144,6 +160,8 @@ class Load:
         return CONFIG.format(
             aet=AET, data=data, bundle=bundle, pacs=pacs, backup=folder / "backup", day=max(1.0, self.day_seconds),
             reserve=RESERVE_MIB * MIB if self.full_disk else 0, give_up=7 * self.day_seconds,
+            images_days=IMAGES_DAYS * self.day_seconds / DAY_SECONDS,
+            results_days=RESULTS_DAYS * self.day_seconds / DAY_SECONDS,
             first=max(0.1, self.hour_seconds * 10 / 3600), most=max(1.0, self.hour_seconds / 4),
         )  # fmt: skip
 
@@ -163,6 +181,8 @@ class Week:
         self.happened: list[Trouble] = []
         self.exit_codes: list[int | None] = []
         self._began = time.monotonic()
+        self.nights: list[list[int]] = []
+        self._night: threading.Thread | None = None
         self._next_sample = 0.0
 
     @property
@@ -175,6 +195,7 @@ class Week:
         self._began = time.monotonic()
         left, trouble = list(sendings), list(troubles(self.load.days, self.load.troubles))
         under_way: list[tuple[Trouble, contextlib.ExitStack]] = []
+        nights = [day * HOURS + NIGHT_HOUR for day in range(1, self.load.days)]
         while (now := self.now) < self.load.days * HOURS:
             while left and left[0].at <= now:
                 modalities.send(_parcel(left.pop(0)))
@@ -184,8 +205,17 @@ class Week:
                 self.happened.append(Trouble(one[0].name, one[0].at, self.now))
             while trouble and trouble[0].at <= now:
                 self._begin(trouble.pop(0), under_way)
+            while nights and nights[0] <= now:
+                nights.pop(0)
+                self._night = threading.Thread(target=self._work_at_night)
+                self._night.start()
             self.look(modalities, db)
             time.sleep(LOOK_SECONDS)
+        if self._night is not None:
+            self._night.join()
+
+    def _work_at_night(self) -> None:
+        self.nights.append([self.node.command(*words).returncode for words in NIGHT_WORK])
 
     def drain(self, modalities: Modalities, db: Database) -> None:
         """Wait until nothing waits; what waits for ever shows in the accounts."""
@@ -330,7 +360,7 @@ def run(folder: Path, load: Load, *, picture: Path | None = None) -> dict[str, o
                     exams = range(1, load.days * load.exams_a_day + 1)
                     held = {
                         "images": accounts.of_images(
-                            session, node.files, acknowledged.images, keep_seconds=KEEP_DAYS * load.day_seconds
+                            session, node.files, acknowledged.images, keep_seconds=IMAGES_DAYS * load.day_seconds
                         ),
                         "results": accounts.of_results(session, node.files, pacs),
                         "answered": accounts.of_exams(session, pacs, exams),
@@ -346,7 +376,7 @@ def run(folder: Path, load: Load, *, picture: Path | None = None) -> dict[str, o
         "seconds_behind_the_week": round(time.monotonic() - began - week_seconds, 1),
         "answers_of_the_node": acknowledged.answers, **held,
         "troubles": [(one.name, round(one.at / HOURS, 2), round(one.until / HOURS, 2)) for one in week.happened],
-        "exit_codes": week.exit_codes,
+        "exit_codes": week.exit_codes, "exit_codes_of_nights": week.nights,
         "longest_queues": {name: max(one.waiting[name] for one in week.samples) for name in QUEUES},
         "queues_empty_by_night": nights(week.samples, load.days),
         "store_mib_at_most": round(max(one.store_mib for one in week.samples), 1),
@@ -389,6 +419,8 @@ def bars(figures: dict) -> dict[str, bool]:
         "the store is within its bound": figures["store_mib_at_most"] <= figures["store_mib_bound"],
         f"memory is flat{': ' + ', '.join(growing) if growing else ''}": not growing,
         "the index is sound": not figures["index_faults"],
+        "sweep, backup and retention worked each night": not any(map(any, figures["exit_codes_of_nights"]))
+        and len(figures["exit_codes_of_nights"]) == figures["days"] - 1,
         "it left by itself": set(figures["exit_codes"]) == {0},
     }
 
