@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from dcis_node.config import DeliverSettings
 from dcis_node.deliver import policy
 from dcis_node.deliver.events import Notify, nobody
-from dcis_node.deliver.outcome import Failure, Outgoing, PeerAddress, Sent
+from dcis_node.deliver.outcome import Failure, Outgoing, Sent
 from dcis_node.deliver.policy import Action, Verdict
-from dcis_node.deliver.sender import send_files
+from dcis_node.deliver.proof_policy import PROOF_DELAY_SECONDS
+from dcis_node.deliver.route import Route
 from dcis_node.deliver.transfer import Transfer
 from dcis_node.errors import StorageError
 from storage import outbox
@@ -22,7 +23,7 @@ from storage.outbox import Parcel
 
 log = logging.getLogger(__name__)
 
-# Waits that one object can meet: connection, association, network, answer (see `PeerAddress.timeout_seconds`).
+# Waits that one object can meet: connection, association, network, answer (see `Address.timeout_seconds`).
 WAITS_OF_ONE_OBJECT = 4
 
 
@@ -34,6 +35,8 @@ class Lane:
     ----------
     destination
         Name of the destination in configuration and outbox.
+    route
+        How it is reached.
     owner
         Name under which rows are leased; the same after a restart, and no one else's.
     rng
@@ -44,23 +47,26 @@ class Lane:
         Called after each object as a sign of life.
     notify
         Told what is about to go, and what came of it.
+    proven
+        True if the arrival of what is sent is to be proven (see `dcis_node.deliver.prover`).
     """
 
     db: Database
     files: FileStore
     destination: str
-    peer: PeerAddress
+    route: Route
     settings: DeliverSettings
     owner: str
     rng: random.Random
     stop: threading.Event
     tick: Callable[[], None] = lambda: None
     notify: Notify = nobody
+    proven: bool = False
 
     @property
     def lease_seconds(self) -> float:
         """Length of a lease: longer than the handling of one object, after which it is renewed."""
-        return self.settings.lease_seconds + WAITS_OF_ONE_OBJECT * self.peer.timeout_seconds
+        return self.settings.lease_seconds + WAITS_OF_ONE_OBJECT * self.route.address.timeout_seconds
 
 
 def deliver_next(context: Lane, *, now: float) -> bool:
@@ -101,7 +107,7 @@ def deliver_next(context: Lane, *, now: float) -> bool:
         rng=context.rng,
     )
     left = {parcel.sop_instance_uid: parcel for parcel in parcels}
-    with Transfer(parcels, context.peer, context.notify) as transfer:
+    with Transfer(parcels, context.route.address, context.notify) as transfer:
         for sent in _send(context, parcels):
             moment = now + time.monotonic() - started
             parcel = left.pop(sent.item.sop_instance_uid)
@@ -137,7 +143,7 @@ def _send_whole(context: Lane, items: Sequence[Outgoing], parcels: Sequence[Parc
             yield Sent(item, failure=Failure.UNREADABLE, detail=str(error))
         else:
             whole.append(item)
-    yield from send_files(whole, context.peer)
+    yield from context.route.send(whole)
 
 
 def _outgoing(context: Lane, parcel: Parcel) -> Outgoing:
@@ -146,7 +152,7 @@ def _outgoing(context: Lane, parcel: Parcel) -> Outgoing:
 
 
 def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: float) -> Verdict:
-    verdict = policy.judge(sent, context.peer, refusals=_refusals(context.db, parcel, sent.status))
+    verdict = policy.judge(sent, context.route.address, refusals=_refusals(context.db, parcel, sent.status))
     level = logging.INFO if verdict.action is Action.DONE else logging.WARNING
     log.log(
         level,
@@ -159,7 +165,8 @@ def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: 
         verdict.text,
     )
     if verdict.action is Action.DONE and sent.status is not None:
-        outbox.mark_sent(context.db, parcel, now=now, status=sent.status, note=verdict.text)
+        proof_due_at = now + PROOF_DELAY_SECONDS if context.proven else None
+        outbox.mark_sent(context.db, parcel, now=now, status=sent.status, note=verdict.text, proof_due_at=proof_due_at)
         return verdict
     if verdict.action is Action.DEAD:
         outbox.mark_dead(context.db, parcel, owner=context.owner, now=now, status=sent.status, error=verdict.text)

@@ -93,7 +93,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class EchoResult:
-    """What came of a C-ECHO.
+    """What came of a C-ECHO, or of another question that asks only whether a destination is there.
 
     Parameters
     ----------
@@ -103,8 +103,16 @@ class EchoResult:
         What happened, in an administrator's words.
     seconds
         How long it took, association included.
+    reached
+        True if the peer talked to us, whatever it said: one without the verification service may take objects.
     """
 
     ok: bool
     text: str
     seconds: float
+    reached: bool = False
+
+    @property
+    def is_there(self) -> bool:
+        """True if it is worth trying to send."""
+        return self.ok or self.reached

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-from dcis_node.deliver.outcome import Failure, PeerAddress, Rejection, Sent
+from dcis_node.deliver.outcome import Failure, Rejection, Sent
+from dcis_node.deliver.route import Address
 
 SUCCESS = 0x0000
 DUPLICATE = 0x0111  # PS3.7 C.5.7: the peer has this SOP Instance UID already
@@ -50,7 +51,7 @@ class Verdict:
     wait_seconds: float | None = None
 
 
-def judge(sent: Sent, peer: PeerAddress, *, refusals: int = 0) -> Verdict:
+def judge(sent: Sent, peer: Address, *, refusals: int = 0) -> Verdict:
     """Judge what came of an object.
 
     Parameters
@@ -114,7 +115,7 @@ _REPAIR = {
 _PASSING = {(3, 1): "temporary congestion", (3, 2): "its limit of associations is reached"}
 
 
-def judge_rejection(rejection: Rejection, peer: PeerAddress) -> Verdict:
+def judge_rejection(rejection: Rejection, peer: Address) -> Verdict:
     """Judge a rejected association.
 
     A permanent rejection with a reason that a person can repair is tried again slowly; every other one with backoff,
@@ -150,7 +151,7 @@ _FAILURES = {
 }
 
 
-def judge_failure(failure: Failure, peer: PeerAddress, *, detail: str = "") -> Verdict:
+def judge_failure(failure: Failure, peer: Address, *, detail: str = "") -> Verdict:
     """Judge an object for which no status came back."""
     action, template = _FAILURES[failure]
     more = f" ({detail})" if detail else ""

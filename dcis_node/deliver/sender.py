@@ -88,13 +88,14 @@ def echo(peer: PeerAddress) -> EchoResult:
     try:
         association = associate(peer, [build_context(VERIFICATION)])
     except Refused as refused:
+        without_service = refused.failure is Failure.CLASS_NOT_ACCEPTED
         if refused.rejection is not None:
             text = judge_rejection(refused.rejection, peer).text
-        elif refused.failure is Failure.CLASS_NOT_ACCEPTED:
+        elif without_service:
             text = f"{peer} is there, but does not offer the verification service (C-ECHO)"
         else:
             text = judge_failure(refused.failure, peer, detail=refused.detail).text
-        return EchoResult(ok=False, text=text, seconds=time.monotonic() - started)
+        return EchoResult(ok=False, text=text, seconds=time.monotonic() - started, reached=without_service)
     try:
         answer = association.send_c_echo()
     except RuntimeError:  # the peer was faster in ending the association
@@ -106,7 +107,7 @@ def echo(peer: PeerAddress) -> EchoResult:
     if status == 0x0000:
         return EchoResult(ok=True, text=f"{peer} answered", seconds=seconds)
     text = f"{peer} answered C-ECHO with " + ("nothing" if status is None else f"status 0x{status:04X}")
-    return EchoResult(ok=False, text=text, seconds=seconds)
+    return EchoResult(ok=False, text=text, seconds=seconds, reached=status is not None)
 
 
 def longest_seconds(size_bytes: int, peer: PeerAddress) -> float:

@@ -77,7 +77,9 @@ class _SenderAE(AE):
         return self.telling_socket
 
 
-def associate(peer: PeerAddress, contexts: Sequence[PresentationContext]) -> Association:
+def associate(
+    peer: PeerAddress, contexts: Sequence[PresentationContext], *, also: Sequence[evt.EventHandlerType] = ()
+) -> Association:
     """Open an association.
 
     Parameters
@@ -86,6 +88,8 @@ def associate(peer: PeerAddress, contexts: Sequence[PresentationContext]) -> Ass
         Whom to call, as whom, and how long to wait for each step.
     contexts
         At most 128 presentation contexts.
+    also
+        Handlers of what the peer may ask for on it.
 
     Returns
     -------
@@ -106,6 +110,7 @@ def associate(peer: PeerAddress, contexts: Sequence[PresentationContext]) -> Ass
     handlers: list[evt.EventHandlerType] = [
         (evt.EVT_CONN_OPEN, _set_up, [peer.timeout_seconds]),
         (evt.EVT_PDU_RECV, _note_rejection, [rejections]),
+        *also,
     ]
     started = time.monotonic()
     try:

@@ -2,12 +2,14 @@
 
 import gc
 import threading
+from functools import partial
 
 from dcis_node.config import Configuration
 from dcis_node.operate.audit.trail import Trail, audit_trail
 from dcis_node.operate.certificate import keeper_of, told
 from dcis_node.operate.listener import bind_listeners, inherited
 from dcis_node.operate.process import Process, running_process
+from dcis_node.operate.proofs import take_report
 from dcis_node.receive.server import serve
 from dcis_node.receive.tls import TlsKeeper
 
@@ -56,6 +58,7 @@ def run_receive(
             reserve_bytes=configuration.storage.reserve_bytes,
             stop=process.stop,
             notify=trail.tell,
+            take_report=partial(take_report, process.db),
             places=configuration.folder / "locks" / "associations",
         )
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from dcis_node.config import Configuration, DestinationSettings
+from dcis_node.deliver import routes
 from dcis_node.deliver.outcome import Outgoing, PeerAddress
 from dcis_node.deliver.policy import Action, judge
+from dcis_node.deliver.route import Route
 from dcis_node.deliver.sender import outgoing_from_file, send_files
 from dcis_node.errors import DeliveryError, InputError
 
@@ -75,11 +77,14 @@ def send_folder(folder: Path, peer: PeerAddress) -> list[Line]:
 
 
 def peer_of(configuration: Configuration, destination: DestinationSettings) -> PeerAddress:
-    """Give the address of a destination, with our calling AE title towards it."""
-    return PeerAddress(
-        host=destination.host,
-        port=destination.port,
-        aet=destination.aet,
-        calling_aet=destination.calling_aet or configuration.node.aet,
-        timeout_seconds=configuration.deliver.timeout_seconds,
+    """Give the address of a destination of kind dicom, as the courier uses it."""
+    return routes.peer_of(
+        destination, configuration.deliver, aet=configuration.node.aet, base=configuration.base.absolute()
+    )
+
+
+def route_to(configuration: Configuration, destination: DestinationSettings) -> Route:
+    """Give the courier's route to a destination."""
+    return routes.route_of(
+        destination, configuration.deliver, aet=configuration.node.aet, base=configuration.base.absolute()
     )

@@ -13,6 +13,7 @@ from dcis_node.receive.brought import tell_left_open
 from dcis_node.receive.connections import POLL_SECONDS, Connections
 from dcis_node.receive.events import Notify, nobody
 from dcis_node.receive.places import Places
+from dcis_node.receive.reports import TakeReport, none_is_ours
 from dcis_node.receive.store import InstanceStore, where
 from dcis_node.receive.tls import TlsKeeper
 from storage.database import Database
@@ -41,6 +42,7 @@ def serve(
     stop: threading.Event,
     places: Path | None = None,
     notify: Notify = nobody,
+    take_report: TakeReport = none_is_ours,
     clock: Callable[[], float] = time.time,
     grace_seconds: float = GRACE_SECONDS,
 ) -> None:
@@ -70,6 +72,8 @@ def serve(
     notify
         The audit trail: told who was refused, and what each association has brought. What a killed predecessor had
         received and not told is told first.
+    take_report
+        Records reports on our requests for storage commitment.
     clock
         Gives Unix seconds.
 
@@ -105,6 +109,7 @@ def serve(
             connections=connections,
             tls=keeper,
             notify=notify,
+            take_report=take_report,
         )
         for listening, keeper in ((listener, None), (tls_listener, tls))
         if listening is not None
