@@ -107,6 +107,21 @@ def _set_due(db: Database, exam: OpenExam, name: str) -> bool:
         )
 
 
+def exam_senders(session: Session, exam_id: int) -> frozenset[str]:
+    """Give the AE titles that called us to send images of an exam; empty if nobody knows them any more.
+
+    A sender is the calling AE title of the association that brought an image first. An index that was made again from
+    the files has no associations.
+    """
+    rows = session.scalars(
+        select(Association.calling_aet)
+        .join(Instance, Instance.association_id == Association.id)
+        .where(Instance.exam_id == exam_id, Instance.reason.not_in(NOT_IMAGES))
+        .distinct()
+    )
+    return frozenset(rows)
+
+
 def exam_instances(session: Session, exam_id: int) -> tuple[ExamInstance, ...]:
     """List everything received for an exam, in the order of arrival."""
     rows = session.execute(

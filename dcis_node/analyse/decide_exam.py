@@ -1,14 +1,14 @@
 """One due exam: from the stored analyses of its views to a saved report with its result objects."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dcis_node.analyse.exam_answer import Decider, answer_of, gather, inputs_sha256
 from dcis_node.analyse.judged import JudgedImage, image_to_json, without_superseded
 from dcis_node.results.answer import ExamAnswer, ResultObject
 from dcis_node.results.profiles import kinds_to_build
-from storage.exams import ExamInstance
+from storage.exams import ExamInstance, exam_senders
 from storage.files import FileStore
 from storage.findings import analyse_again
 from storage.records import RecordedImage, RecordedReport, Records
@@ -77,6 +77,8 @@ def prepare_report(
         if is_reported(session, exam_id, inputs):
             return SameInputs()
         earlier = last_report(session, exam_id)
+        senders = exam_senders(session, exam_id)
+    decider = replace(decider, destinations=tuple(d for d in decider.destinations if d.serves(senders)))
     records = Records(decider.files)
     record = records.report(inputs)
     if record is None:

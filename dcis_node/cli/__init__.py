@@ -11,6 +11,7 @@ import typer
 
 from dcis_node import __version__
 from dcis_node.cli.common import CANNOT_START, DONE, NOT_DONE
+from dcis_node.cli.delivery_commands import requeue
 from dcis_node.cli.exam_commands import exams, preview, retry, trace
 from dcis_node.cli.node_commands import check, demo, metrics, run, status, verify_bundle
 from dcis_node.cli.peer_commands import echo, send
@@ -44,6 +45,7 @@ for command in (
     trace,
     preview,
     retry,
+    requeue,
     send,
     echo,
     sweep,

@@ -15,11 +15,14 @@ from dcis_node.deliver.loops import Loop, Ticks, run_loops
 from dcis_node.deliver.prover import Prover, prove_next
 from dcis_node.deliver.provers import prover_of
 from dcis_node.deliver.routes import route_of
+from dcis_node.deliver.watch import WATCH_SECONDS, Watch
 from storage import outbox
 from storage.database import Database
 from storage.files import FileStore
 
 __all__ = ["Lane", "deliver_next", "run_courier"]
+
+WATCH_LIMIT_SECONDS = 300.0  # longest look for what is late: some short readings of the index
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +88,7 @@ def run_courier(
             proven=prover is not None,
         )
         loops += _loops(lane, prover)
+    loops.append(_watching(db, [destination.name for destination in destinations]))
     run_loops(loops, stop=stop, leave=leave, beat=beat)
 
 
@@ -96,6 +100,17 @@ def _loops(lane: Lane, prover: Prover | None) -> Iterator[Loop]:
     if prover is not None:
         name = f"prove {prover.destination}"
         yield Loop(name, lambda: prove_next(prover, now=time.time()), prover.lease_seconds)
+
+
+def _watching(db: Database, names: Sequence[str]) -> Loop:
+    """Look from time to time for what is late."""
+    watch = Watch(db, names)
+
+    def look() -> bool:
+        watch.look(now=time.time())
+        return False
+
+    return Loop("watch", look, WATCH_SECONDS + WATCH_LIMIT_SECONDS, pause_seconds=WATCH_SECONDS)
 
 
 def _warn_of_strangers(db: Database, destinations: Sequence[DestinationSettings]) -> None:

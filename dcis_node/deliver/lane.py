@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dcis_node.config import DeliverSettings
 from dcis_node.deliver import policy
+from dcis_node.deliver.breaker import Breaker, Streak, conclude
 from dcis_node.deliver.events import Notify, nobody
 from dcis_node.deliver.outcome import Failure, Outgoing, Sent
 from dcis_node.deliver.policy import Action, Verdict
@@ -18,6 +19,7 @@ from dcis_node.deliver.transfer import Transfer
 from dcis_node.errors import StorageError
 from storage import outbox
 from storage.database import Database
+from storage.destinations import Condition
 from storage.files import FileStore
 from storage.outbox import Parcel
 
@@ -64,6 +66,11 @@ class Lane:
     proven: bool = False
 
     @property
+    def breaker(self) -> Breaker:
+        """The destination's circuit breaker."""
+        return Breaker(self.db, self.destination, self.route, self.settings, self.rng)
+
+    @property
     def lease_seconds(self) -> float:
         """Length of a lease: longer than the handling of one object, after which it is renewed."""
         return self.settings.lease_seconds + WAITS_OF_ONE_OBJECT * self.route.address.timeout_seconds
@@ -73,7 +80,7 @@ def deliver_next(context: Lane, *, now: float) -> bool:
     """Send what is due of one study to the lane's destination, and record what came of each object.
 
     A death at any line leaves leased rows, which are sent again. An object that fails is pushed back in time; those
-    behind it go on.
+    behind it go on. While the destination's breaker is open nothing is claimed; at its time the destination is probed.
 
     Parameters
     ----------
@@ -85,19 +92,32 @@ def deliver_next(context: Lane, *, now: float) -> bool:
     Returns
     -------
     bool
-        True if something was claimed.
+        True if something was claimed, or the destination has come back.
 
     Raises
     ------
     StorageError
         The index cannot be used. What was sent but not recorded will be sent again.
     """
-    started = time.monotonic()
+    breaker = context.breaker
+    before = breaker.condition()
+    if before.is_open:
+        return breaker.probe(before, now=now)
     parcels = outbox.claim(
         context.db, owner=context.owner, now=now, lease_seconds=context.lease_seconds, destination=context.destination
     )
     if not parcels:
         return False
+    _deliver(context, parcels, before, now=now)
+    return True
+
+
+def _deliver(context: Lane, parcels: Sequence[Parcel], before: Condition, *, now: float) -> None:
+    started = time.monotonic()
+
+    def clock() -> float:
+        return now + time.monotonic() - started
+
     # One wait for all that fails now, so that the objects of an exam stay together.
     attempt = max(parcel.attempts for parcel in parcels)
     retry_at = now + policy.backoff(
@@ -107,17 +127,22 @@ def deliver_next(context: Lane, *, now: float) -> bool:
         rng=context.rng,
     )
     left = {parcel.sop_instance_uid: parcel for parcel in parcels}
+    streak = Streak(context.settings.breaker_failures)
+    text = ""
     with Transfer(parcels, context.route.address, context.notify) as transfer:
         for sent in _send(context, parcels):
-            moment = now + time.monotonic() - started
+            moment = clock()
             parcel = left.pop(sent.item.sop_instance_uid)
-            transfer.note(parcel, _record(context, parcel, sent, now=moment, retry_at=retry_at))
+            streak.add(sent)
+            verdict = _record(context, parcel, sent, now=moment, retry_at=retry_at)
+            text = verdict.text
+            transfer.note(parcel, verdict)
             context.tick()
-            if context.stop.is_set() or not _keep(context, left, now=moment):
+            if context.stop.is_set() or streak.is_hopeless or not _keep(context, left, now=moment):
                 break
     if left:
         outbox.release(context.db, left.values(), owner=context.owner)
-    return True
+    conclude(context.breaker, streak, before=before, now=clock(), text=text)
 
 
 def _send(context: Lane, parcels: Sequence[Parcel]) -> Iterator[Sent]:
@@ -152,7 +177,11 @@ def _outgoing(context: Lane, parcel: Parcel) -> Outgoing:
 
 
 def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: float) -> Verdict:
-    verdict = policy.judge(sent, context.route.address, refusals=_refusals(context.db, parcel, sent.status))
+    verdict = policy.limited(
+        policy.judge(sent, context.route.address, refusals=_refusals(context.db, parcel, sent.status)),
+        tried_for=now - parcel.first_try_at,
+        give_up=context.settings.give_up_seconds,
+    )
     level = logging.INFO if verdict.action is Action.DONE else logging.WARNING
     log.log(
         level,

@@ -34,12 +34,15 @@ class Loop:
         Longest time between two signs of life; after that the loop counts as stuck.
     ticks
         Called by `step` while it works; the runner calls it before each.
+    pause_seconds
+        Until the next look, if there was nothing to do.
     """
 
     name: str
     step: Callable[[], bool]
     longest_seconds: float
     ticks: Ticks = field(default_factory=Ticks)
+    pause_seconds: float = POLL_SECONDS
 
     def is_stuck(self) -> bool:
         """Tell whether it has shown no sign of life for too long."""
@@ -79,4 +82,4 @@ def _run(loop: Loop, leave: threading.Event) -> None:
     while not leave.is_set():
         loop.ticks()
         if not loop.step():
-            leave.wait(POLL_SECONDS)
+            leave.wait(loop.pause_seconds)

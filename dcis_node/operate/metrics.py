@@ -14,6 +14,7 @@ from dcis_node import __version__
 from dcis_node.config import Configuration
 from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
+from dcis_node.operate.deliveries import delivery_figures, delivery_status
 from dcis_node.operate.status import disk_status, is_alive
 from storage.database import Database
 from storage.heartbeat import Beat, beats
@@ -22,7 +23,7 @@ from storage.overview import EXAM_STATES, VIEW_STATES, queues
 
 log = logging.getLogger(__name__)
 
-OUTBOX_STATES = ("due", "leased", "sent", "dead")
+OUTBOX_STATES = ("due", "leased", "sent", "proven", "dead")
 
 
 def metrics_text(configuration: Configuration, db: Database) -> str:
@@ -76,9 +77,11 @@ def figures(configuration: Configuration, db: Database, *, now: float) -> Iterat
     """
     with db.read() as session:
         seen, counted, works = beats(session), queues(session), work_done(session)
+        deliveries = delivery_status(configuration, session, now=now)
     details = {beat.process: json.loads(beat.detail) if beat.detail else {} for beat in seen}
     yield InfoMetricFamily("dcis_node", "Which node this is", {"version": __version__, "aet": configuration.node.aet})
     yield from _queue_figures(counted)
+    yield from delivery_figures(configuration, deliveries)
     yield from _process_figures(seen, details, now)
     yield from _disk_figures(disk_status(configuration))
     yield from _tls_figures(configuration, details, now)

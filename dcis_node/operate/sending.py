@@ -10,7 +10,7 @@ from dcis_node.deliver import routes
 from dcis_node.deliver.outcome import Outgoing, PeerAddress
 from dcis_node.deliver.policy import Action, judge
 from dcis_node.deliver.route import Route
-from dcis_node.deliver.sender import outgoing_from_file, send_files
+from dcis_node.deliver.sender import outgoing_from_file
 from dcis_node.errors import DeliveryError, InputError
 
 
@@ -55,14 +55,15 @@ def dicom_files(folder: Path) -> tuple[tuple[Outgoing, ...], tuple[Line, ...]]:
     return tuple(found), tuple(unusable)
 
 
-def send_outgoing(files: tuple[Outgoing, ...], peer: PeerAddress) -> Iterator[Line]:
+def send_outgoing(files: tuple[Outgoing, ...], to: PeerAddress | Route) -> Iterator[Line]:
     """Send files and tell of each as soon as it is known."""
-    for sent in send_files(files, peer):
-        verdict = judge(sent, peer)
+    route = to if isinstance(to, Route) else routes.dicom_route(to)
+    for sent in route.send(files):
+        verdict = judge(sent, route.address)
         yield Line(sent.item.path, stored=verdict.action is Action.DONE, status=sent.status, text=verdict.text)
 
 
-def send_folder(folder: Path, peer: PeerAddress) -> list[Line]:
+def send_folder(folder: Path, to: PeerAddress | Route) -> list[Line]:
     """Send every DICOM file of a folder.
 
     Raises
@@ -73,7 +74,22 @@ def send_folder(folder: Path, peer: PeerAddress) -> list[Line]:
     files, unusable = dicom_files(folder)
     if not files and not unusable:
         raise InputError("no_dicom_files", f"{folder}: no DICOM file found")
-    return [*unusable, *send_outgoing(files, peer)]
+    return [*unusable, *send_outgoing(files, to)]
+
+
+def destination_of(configuration: Configuration, name: str) -> DestinationSettings:
+    """Find a destination by its name.
+
+    Raises
+    ------
+    InputError
+        There is none of that name.
+    """
+    found = next((one for one in configuration.destinations if one.name == name), None)
+    if found is None:
+        names = ", ".join(one.name for one in configuration.destinations) or "none"
+        raise InputError("no_such_destination", f"{name}: no such destination; config.toml names: {names}")
+    return found
 
 
 def peer_of(configuration: Configuration, destination: DestinationSettings) -> PeerAddress:

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dcis_node.operate.delivery_lines import delivery_lines
 from dcis_node.operate.findings import Finding, Verdict
 
 COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
@@ -56,6 +57,7 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
         _bundle_lines(status["bundle"]),
         processes,
         queue,
+        delivery_lines(status["deliveries"]),
         _maintenance_lines(status["maintenance"], status["index"]),
         _exams_table(status["exams"], title="Last exams"),
         _failure_lines(status["failures"]),
