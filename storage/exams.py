@@ -27,6 +27,8 @@ class ExamInstance:
         A value of `Reason`.
     analysis
         `not_applicable`, `pending`, `leased`, `analysed` or `failed`.
+    removed_at
+        When its file left by the rule of retention; None while it is here.
     """
 
     id: int
@@ -40,6 +42,7 @@ class ExamInstance:
     eligible: bool
     reason: str
     analysis: str
+    removed_at: float | None = None
 
     @property
     def is_image(self) -> bool:
@@ -163,4 +166,5 @@ def _instance(row: Instance, study_instance_uid: str) -> ExamInstance:
         eligible=row.eligible,
         reason=row.reason,
         analysis=row.analysis,
+        removed_at=row.removed_at,
     )

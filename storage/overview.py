@@ -173,6 +173,7 @@ def _trace_instance(session: Session, instance: Instance) -> dict[str, Any]:
         "sha256": instance.sha256,
         "size_bytes": instance.size_bytes,
         "received_at": instance.received_at,
+        "removed_at": instance.removed_at,
         "duplicates": instance.duplicates,
         "conflicts": [{"sha256": c.sha256, "received_at": c.received_at, "from": c.calling_aet} for c in conflicts],
         "eligible": instance.eligible,
@@ -213,6 +214,7 @@ def _trace_result(session: Session, result: Result) -> dict[str, Any]:
         "kind": result.kind,
         "modality": result.modality,
         "sha256": result.sha256,
+        "removed_at": result.removed_at,
         "deliveries": [_trace_parcel(session, parcel) for parcel in parcels],
     }
 

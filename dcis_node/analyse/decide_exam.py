@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from dcis_node.analyse.exam_answer import Decider, answer_of, gather, inputs_sha256
+from dcis_node.analyse.exam_answer import Decider, answer_of, gather, inputs_of, inputs_sha256
 from dcis_node.analyse.judged import JudgedImage, image_to_json, without_superseded
 from dcis_node.results.answer import ExamAnswer, ResultObject
 from dcis_node.results.profiles import kinds_to_build
@@ -72,13 +72,17 @@ def prepare_report(
     if gathered.missing:
         return ViewsMissing(gathered.missing)
     judged = without_superseded(gathered.images)
-    inputs = inputs_sha256(judged, decider.bundle)
+    inputs = inputs_of(decider, judged)
     with decider.db.read() as session:
-        if is_reported(session, exam_id, inputs):
+        known = {inputs, inputs_sha256(judged, decider.bundle)}
+        if any(is_reported(session, exam_id, one) for one in known):
             return SameInputs()
         earlier = last_report(session, exam_id)
         senders = exam_senders(session, exam_id)
     decider = replace(decider, destinations=tuple(d for d in decider.destinations if d.serves(senders)))
+    if earlier is not None and not judged:
+        # All images have left, and too little is kept of them to say more than the last report does.
+        return SameInputs()
     records = Records(decider.files)
     record = records.report(inputs)
     if record is None:

@@ -1,6 +1,6 @@
 """The answer behind the last report of an exam, put together again: for objects that were not built at the time."""
 
-from dcis_node.analyse.exam_answer import Decider, answer_of, gather, inputs_sha256
+from dcis_node.analyse.exam_answer import Decider, answer_of, gather, inputs_of
 from dcis_node.analyse.judged import without_superseded
 from dcis_node.errors import InputError
 from dcis_node.results.answer import ExamAnswer
@@ -28,7 +28,7 @@ def answer_again(decider: Decider, exam_id: int) -> ExamAnswer:
     for without_analysis in (False, True):
         gathered = gather(decider, exam_id, without_analysis=without_analysis)
         judged = without_superseded(gathered.images)
-        if not gathered.missing and inputs_sha256(judged, decider.bundle) == kept.inputs_sha256:
+        if not gathered.missing and inputs_of(decider, judged) == kept.inputs_sha256:
             return answer_of(
                 decider,
                 judged,

@@ -15,6 +15,7 @@ from dcis_node.cli.delivery_commands import requeue
 from dcis_node.cli.exam_commands import exams, preview, retry, trace
 from dcis_node.cli.node_commands import check, demo, metrics, run, status, verify_bundle
 from dcis_node.cli.peer_commands import echo, send
+from dcis_node.cli.retention_command import retention
 from dcis_node.cli.upkeep_commands import backup, rebuild_index, restore, sweep
 from dcis_node.errors import BundleError, ConfigurationError, DcisNodeError, StorageError
 
@@ -49,6 +50,7 @@ for command in (
     send,
     echo,
     sweep,
+    retention,
     backup,
     restore,
     rebuild_index,

@@ -85,7 +85,8 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
 
     Exit code 1 if a process is silent, a result is dead, images are refused because the disk is nearly full, our TLS
     certificate has expired or a new one cannot be used, the model that should judge was refused, the work of the night
-    failed or is overdue, or an exam got no answer or one without its analysis (`retry` decides it again).
+    failed or is overdue, a job of the clock failed, is late or hangs, or an exam got no answer or one without its
+    analysis (`retry` decides it again).
     """
     with uncollected():
         from dcis_node.operate.status import node_status
@@ -102,6 +103,7 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
     dead = any(counts.get("dead", 0) for counts in values["queues"]["outbox"].values())
     refused = values["bundle"]["refused"] or values["disk"]["refusing"] or values["tls"]["fault"]
     undone = any(work["overdue"] or not work["ok"] for work in values["maintenance"])
+    undone = undone or not all(job["ok"] for job in values["jobs"].values())
     raise typer.Exit(NOT_DONE if silent or dead or refused or undone or values["failures"] else DONE)
 
 

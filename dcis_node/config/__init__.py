@@ -4,6 +4,7 @@ from dcis_node.config.configuration import Configuration
 from dcis_node.config.delivery import DeliverSettings, DestinationSettings, DestinationTls
 from dcis_node.config.load import configuration_from, load_configuration
 from dcis_node.config.reception import Peer, ReceiveSettings, TlsSettings
+from dcis_node.config.retention import RetentionSettings
 from dcis_node.config.sections import (
     REGISTRY,
     AnalyseSettings,
@@ -29,6 +30,7 @@ __all__ = [
     "NodeSettings",
     "Peer",
     "ReceiveSettings",
+    "RetentionSettings",
     "StorageSettings",
     "TlsSettings",
     "configuration_from",

@@ -15,7 +15,7 @@ from dcis_node.config import Configuration
 from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
 from dcis_node.operate.deliveries import delivery_figures, delivery_status
-from dcis_node.operate.status import disk_status, is_alive
+from dcis_node.operate.status import disk_status, is_alive, volumes_status
 from storage.database import Database
 from storage.heartbeat import Beat, beats
 from storage.maintenance import work_done
@@ -84,6 +84,7 @@ def figures(configuration: Configuration, db: Database, *, now: float) -> Iterat
     yield from delivery_figures(configuration, deliveries)
     yield from _process_figures(seen, details, now)
     yield from _disk_figures(disk_status(configuration))
+    yield from _clock_figures(details, volumes_status(works))
     yield from _tls_figures(configuration, details, now)
     yield _labelled(
         "maintenance_finished_timestamp_seconds",
@@ -128,9 +129,8 @@ def _process_figures(seen: tuple[Beat, ...], details: Mapping[str, Any], now: fl
         "dcis_node_refusals", "Peers refused or ended for what they did", labels=("process", "rule")
     )
     for process, detail in details.items():
-        if process.startswith("clock"):
-            for name, count in detail.items():
-                job, _, fault = name.rpartition("_")
+        for job, state in detail.get("jobs", {}).items():
+            for fault, count in state["faults"].items():
                 faults.add_metric((job, fault), count)
         for rule, count in detail.get("peers_refused", {}).items():
             refusals.add_metric((process, rule), count)
@@ -142,6 +142,14 @@ def _disk_figures(disk: Mapping[str, Any]) -> Iterator[Metric]:
     yield _gauge("disk_free_bytes", "Free bytes where images go", disk["free_bytes"])
     yield _gauge("disk_reserve_bytes", "Free bytes below which images are refused", disk["reserve_bytes"])
     yield _gauge("disk_refusing", "1 if images are refused for want of disk", float(bool(disk["refusing"])))
+
+
+def _clock_figures(details: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[Metric]:
+    jobs = {name: job for detail in details.values() for name, job in detail.get("jobs", {}).items()}
+    ok = {name: float(job["ok"]) for name, job in jobs.items()}
+    yield _labelled("job_ok", "0 if a job of the clock failed last, is late or hangs", ok, label="job")
+    sizes = {sort: volumes.get(f"{sort}_bytes", 0) for sort in ("image", "result", "backup")}
+    yield _labelled("store_bytes", "Bytes that images, results and backups take", sizes, label="sort")
 
 
 def _tls_figures(configuration: Configuration, details: Mapping[str, Any], now: float) -> Iterator[Metric]:

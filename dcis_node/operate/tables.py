@@ -59,6 +59,7 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
         queue,
         delivery_lines(status["deliveries"]),
         _maintenance_lines(status["maintenance"], status["index"]),
+        _jobs_table(status["jobs"]),
         _exams_table(status["exams"], title="Last exams"),
         _failure_lines(status["failures"]),
     )
@@ -80,6 +81,9 @@ def _disk_line(disk: Mapping[str, Any]) -> Text:
     """Write what is free, and in red that images are refused."""
     free, reserve = disk["free_bytes"] / 1e9, disk["reserve_bytes"] / 1e9
     line = Text(f"disk: {free:.1f} GB free, {reserve:.1f} GB of it stay free")
+    if volumes := disk["volumes"]:
+        sorts = ("image", "result", "backup")
+        line.append("; " + ", ".join(f"{sort}s {volumes[f'{sort}_bytes'] / 1e9:.1f} GB" for sort in sorts))
     if disk["refusing"]:
         line.append(f"\nIMAGES ARE REFUSED: {disk['refusing']}", style="bold red")
     return line
@@ -99,6 +103,18 @@ def _maintenance_lines(works: Iterable[Mapping[str, Any]], index: Mapping[str, A
         if fault := work["detail"].get("fault"):
             lines.append(f"\n  {fault}", style="bold red")
     return lines
+
+
+def _jobs_table(jobs: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Draw the jobs of the clock, in red what is wrong with one."""
+    table = _table("Jobs", "job", "state", "last start", "seconds", "next", "faults")
+    for name, job in jobs.items():
+        said = job["error"] or ("hangs" if job["hangs"] else "LATE" if job["late"] else "")
+        state = Text(said or ("runs" if job["running"] else "ok"), style="" if job["ok"] else "bold red")
+        took = "-" if job["seconds"] is None else f"{job['seconds']:.1f}"
+        faults = ", ".join(f"{count} {fault}" for fault, count in job["faults"].items()) or "none"
+        table.add_row(name, state, clock_time(job["started_at"]), took, clock_time(job["next_at"]), faults)
+    return table
 
 
 def _audit_line(audit: Mapping[str, Any]) -> Text:
@@ -191,6 +207,8 @@ def _instance_lines(instance: Mapping[str, Any]) -> list[str]:
         f"    instance {instance['sop_instance_uid']}",
         f"    received {clock_time(instance['received_at'])}, {instance['size_bytes']} bytes, {instance['analysis']}",
     ]
+    if instance["removed_at"] is not None:
+        lines.append(f"    left this node {clock_time(instance['removed_at'])} ([retention])")
     if instance["duplicates"]:
         lines.append(f"    received again, the same bytes: {instance['duplicates']} x")
     lines += [f"    kept aside: other bytes of {clock_time(c['received_at'])}" for c in instance["conflicts"]]
