@@ -13,7 +13,7 @@ from dcis_node import __version__
 from dcis_node.cli.common import CANNOT_START, DONE, NOT_DONE
 from dcis_node.cli.delivery_commands import requeue
 from dcis_node.cli.exam_commands import exams, preview, retry, trace
-from dcis_node.cli.node_commands import check, demo, metrics, run, status, verify_bundle
+from dcis_node.cli.node_commands import check, demo, metrics, reload, run, status, verify_bundle
 from dcis_node.cli.peer_commands import echo, send
 from dcis_node.cli.retention_command import retention
 from dcis_node.cli.upkeep_commands import backup, rebuild_index, restore, sweep
@@ -40,6 +40,7 @@ for command in (
     demo,
     check,
     run,
+    reload,
     status,
     metrics,
     exams,

@@ -2,7 +2,7 @@
 
 from dcis_node.config.configuration import Configuration
 from dcis_node.config.delivery import DeliverSettings, DestinationSettings, DestinationTls
-from dcis_node.config.load import configuration_from, load_configuration
+from dcis_node.config.load import configuration_from, load_configuration, parse_configuration, read_settings
 from dcis_node.config.reception import Peer, ReceiveSettings, TlsSettings
 from dcis_node.config.retention import RetentionSettings
 from dcis_node.config.sections import (
@@ -35,4 +35,6 @@ __all__ = [
     "TlsSettings",
     "configuration_from",
     "load_configuration",
+    "parse_configuration",
+    "read_settings",
 ]

@@ -16,6 +16,7 @@ from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
 from dcis_node.operate.deliveries import delivery_figures, delivery_status
 from dcis_node.operate.status import disk_status, is_alive, volumes_status
+from dcis_node.operate.supervision_figures import supervision_figures
 from storage.database import Database
 from storage.heartbeat import Beat, beats
 from storage.maintenance import work_done
@@ -83,6 +84,7 @@ def figures(configuration: Configuration, db: Database, *, now: float) -> Iterat
     yield from _queue_figures(counted)
     yield from delivery_figures(configuration, deliveries)
     yield from _process_figures(seen, details, now)
+    yield from supervision_figures(seen)
     yield from _disk_figures(disk_status(configuration))
     yield from _clock_figures(details, volumes_status(works))
     yield from _tls_figures(configuration, details, now)

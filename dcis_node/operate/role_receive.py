@@ -57,6 +57,7 @@ def run_receive(
             merge_same_day=configuration.exam.merge_same_day,
             reserve_bytes=configuration.storage.reserve_bytes,
             stop=process.stop,
+            drain=process.drain,
             notify=trail.tell,
             take_report=partial(take_report, process.db),
             places=configuration.folder / "locks" / "associations",
@@ -70,7 +71,7 @@ def _beating(process: Process, keeper: TlsKeeper | None, trail: Trail) -> None:
     """
 
     def beat() -> None:
-        process.beat({**told(keeper), "peers_refused": trail.refused()})
+        process.beat({**told(keeper), "peers_refused": trail.refused(), "draining": process.drain.is_set()})
 
     def beats() -> None:
         while not process.stop.wait(BEAT_ROUND_SECONDS):

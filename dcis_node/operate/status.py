@@ -12,6 +12,7 @@ from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
 from dcis_node.operate.deliveries import delivery_status
 from dcis_node.operate.nightly import index_status, maintenance_status
+from dcis_node.operate.supervision import supervision_status
 from storage.database import Database
 from storage.heartbeat import Beat, beats
 from storage.maintenance import WorkDone, work_done
@@ -46,6 +47,7 @@ def node_status(configuration: Configuration, db: Database, *, now: float | None
             "jobs": job_status(seen),
             "bundle": bundle_status(configuration, [json.loads(beat.detail) for beat in seen if _tells_bundle(beat)]),
             "processes": [_process(beat, moment) for beat in seen],
+            "supervision": supervision_status(seen),
             "queues": queues(session),
             "deliveries": delivery_status(configuration, session, now=moment),
             "exams": last_exams(session),

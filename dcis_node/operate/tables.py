@@ -55,6 +55,7 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
         _disk_line(status["disk"]),
         _audit_line(status["audit"]),
         _bundle_lines(status["bundle"]),
+        _supervision_lines(status["supervision"]),
         processes,
         queue,
         delivery_lines(status["deliveries"]),
@@ -137,6 +138,16 @@ def _bundle_lines(bundle: Mapping[str, Any]) -> Text:
         lines.append(f"\nactive in the registry: {bundle['active']} since {bundle['since']}")
     if bundle["refused"]:
         lines.append(f"\nREFUSED: {bundle['refused']}", style="bold red")
+    return lines
+
+
+def _supervision_lines(supervision: Mapping[str, Any]) -> Text:
+    """Write where the analysis computes, and in red what the supervisor cannot heal alone."""
+    lines = Text()
+    for name, device in sorted(supervision["devices"].items()):
+        lines.append(f"{name} computes on {device['device']}\n")
+    for fault in supervision["faults"]:
+        lines.append(f"{fault}\n", style="bold red")
     return lines
 
 

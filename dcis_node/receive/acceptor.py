@@ -181,6 +181,10 @@ class Acceptor(AssociationServer):
         at = where(error) if error is not None else "?"
         log.error("event=connection_failed address=%s error=%s at=%s", client_address[0], type(error).__name__, at)
 
+    def pause(self) -> None:
+        """Stop accepting, in peace: what has been accepted goes on, an association that is yet to be asked for too."""
+        super(AssociationServer, self).shutdown()
+
     def leave(self) -> None:
         """Stop accepting; returns when the accepting thread has seen it."""
         self._leaving = True
