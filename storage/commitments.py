@@ -41,14 +41,20 @@ def open_request(
         _ask_again_at(session, [row.outbox_id for row in rows], due_at)
 
 
-def await_report(db: Database, transaction_uid: str, *, due_at: float) -> bool:
-    """Give the peer, which has taken the request, until `due_at`; False if its report has come already."""
+def await_report(db: Database, transaction_uid: str, *, due_at: float, text: str = "") -> bool:
+    """Give the peer until `due_at` to report on a request; False if its report has come already.
+
+    Parameters
+    ----------
+    text
+        What is wrong with its answer, if anything is.
+    """
     with db.write() as session:
         request = _request(session, transaction_uid)
         if request is None or request.state != "asked":
             return False
         request.due_at = due_at
-        _ask_again_at(session, _objects(session, request), due_at)
+        _ask_again_at(session, _objects(session, request), due_at, text)
         return True
 
 
@@ -147,6 +153,6 @@ def _uids(session: Session, items: Collection[CommitmentItem]) -> dict[int, str]
     return {row[0]: row[1] for row in rows}
 
 
-def _ask_again_at(session: Session, outbox_ids: Collection[int], moment: float) -> None:
+def _ask_again_at(session: Session, outbox_ids: Collection[int], moment: float, text: str = "") -> None:
     chosen = update(Outbox).where(Outbox.id.in_(outbox_ids), Outbox.state == "sent")
-    session.execute(chosen.values(proof_due_at=moment).execution_options(synchronize_session=False))
+    session.execute(chosen.values(proof_due_at=moment, proof_error=text).execution_options(synchronize_session=False))

@@ -7,6 +7,7 @@ from sqlalchemy import Select, func, select, union
 from sqlalchemy.orm import Session
 
 from storage.outbox import count_parcels
+from storage.proofs import requests_for, waiting
 from storage.schema import (
     Base,
     Conflict,
@@ -33,6 +34,7 @@ def queues(session: Session) -> dict[str, Any]:
         "views": _counts(session, Instance.analysis, VIEW_STATES, every=instances),
         "exams": _counts(session, Exam.state, EXAM_STATES, every=_every(session, Exam)),
         "outbox": count_parcels(session),
+        "proofs": waiting(session),
         "instances": instances,
         "conflicts": _every(session, Conflict),
     }
@@ -228,5 +230,10 @@ def _trace_parcel(session: Session, parcel: Outbox) -> dict[str, Any]:
         "state": parcel.state,
         "next_try_at": parcel.next_try_at,
         "sent_at": parcel.sent_at,
+        "proven_at": parcel.proven_at,
+        "proven_by": parcel.proven_by,
+        "proof_due_at": parcel.proof_due_at,
+        "proof_error": parcel.proof_error,
+        "commitments": requests_for(session, parcel.id),
         "attempts": [{"tried_at": a.tried_at, "status": a.status, "error": a.error} for a in attempts],
     }

@@ -177,6 +177,26 @@ def waiting(session: Session) -> dict[str, dict[str, int]]:
     return found
 
 
+def requests_for(session: Session, outbox_id: int) -> list[dict[str, object]]:
+    """Tell of each request for commitment of one row: when, what became of it, and why the peer does not commit."""
+    rows = session.execute(
+        select(Commitment, CommitmentItem)
+        .join(CommitmentItem, CommitmentItem.commitment_id == Commitment.id)
+        .where(CommitmentItem.outbox_id == outbox_id)
+        .order_by(Commitment.id)
+    )
+    return [
+        {
+            "asked_at": r.asked_at,
+            "state": r.state,
+            "reported_at": r.reported_at,
+            "outcome": i.outcome,
+            "reason": i.reason,
+        }
+        for r, i in rows
+    ]
+
+
 def load(session: Session, outbox_ids: Sequence[int]) -> list[Unproven]:
     """Give those of some rows that are `sent`, inside the caller's transaction."""
     return _unproven(session, outbox_ids)

@@ -109,15 +109,15 @@ class DicomProof:
             "none" if status is None else f"0x{status:04X}",
         )
         now = clock()
-        if status not in (None, SUCCESS):
+        if status is not None and status != SUCCESS:
             commitments.refuse_request(
                 context.db, uid, now=now, judge=lambda row: proof_policy.judge_refusal(row, status, now)
             )
             return
-        seconds = self.commitment_timeout_seconds
+        seconds, text = self.commitment_timeout_seconds, ""
         if status is None:  # the peer may have the request, and report on it
-            seconds = min(seconds, proof_policy.wait(rows[0], now))
-        if commitments.await_report(context.db, uid, due_at=now + seconds) and status == SUCCESS:
+            seconds, text = min(seconds, proof_policy.wait(rows[0], now)), proof_policy.NO_ANSWER
+        if commitments.await_report(context.db, uid, due_at=now + seconds, text=text) and status == SUCCESS:
             answered.wait(self.report_seconds)
 
     def _put_off(self, context: Prover, rows: Sequence[Unproven], refused: Refused, now: float) -> None:

@@ -39,6 +39,7 @@ _REASONS = {
     DUPLICATE_TRANSACTION: "duplicate Transaction UID",
     0x0213: "resource limitation",
 }
+NO_ANSWER = "the request for commitment got no answer"
 # Statuses of an N-ACTION that a person has to repair (PS3.7 10.1.4.1.10).
 _NOT_OFFERED = {
     0x0112: "no such SOP instance",
@@ -118,10 +119,8 @@ def judge_missing(row: Unproven, now: float) -> Next:
     return _resend(row, text, now)
 
 
-def judge_refusal(row: Unproven, status: int | None, now: float) -> Next:
+def judge_refusal(row: Unproven, status: int, now: float) -> Next:
     """Judge an object whose request for commitment was refused."""
-    if status is None:
-        return Next("sent", now + wait(row, now), "the request for commitment got no answer")
     text = (
         f"the request for commitment was refused: 0x{status:04X} {_NOT_OFFERED.get(status, _REASONS.get(status, ''))}"
     )

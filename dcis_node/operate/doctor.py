@@ -19,6 +19,7 @@ from dcis_node.operate.bundles import bundle_of
 from dcis_node.operate.findings import Finding, Verdict
 from dcis_node.operate.listener_check import check_certificate, check_listeners
 from dcis_node.operate.probes import STREAMS, expected, probe_file
+from dcis_node.operate.proofs import check_reports
 from dcis_node.operate.sending import peer_of, route_to
 from dcis_node.operate.site import destinations_of
 from dcis_node.results.kinds import SOP_CLASS_UIDS
@@ -164,6 +165,7 @@ def _destinations(configuration: Configuration) -> Iterator[Finding]:
         yield Finding(f"destination {destination.name}", verdict, f"{asked}{answer.text}")
         if answer.is_there and settings.kind == "dicom":
             yield _profile(destination, peer_of(configuration, settings))
+            yield from check_reports(configuration, settings)
 
 
 def _profile(destination: Destination, peer: PeerAddress) -> Finding:

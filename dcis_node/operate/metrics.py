@@ -113,6 +113,12 @@ def _queue_figures(counted: Mapping[str, Any]) -> Iterator[Metric]:
         for state, count in _all(OUTBOX_STATES, states).items():
             outbox.add_metric((destination, state), count)
     yield outbox
+    for name, text in (
+        ("unproven", "Results whose proof of arrival is still to come, by destination"),
+        ("open_requests", "Requests for storage commitment without a report, by destination"),
+    ):
+        values = {destination: counted["proofs"].get(destination, {}).get(name, 0) for destination in counted["outbox"]}
+        yield _labelled(f"proof_{name}", text, values, label="destination")
 
 
 def _process_figures(seen: tuple[Beat, ...], details: Mapping[str, Any], now: float) -> Iterator[Metric]:

@@ -11,6 +11,13 @@ from rich.text import Text
 from dcis_node.operate.delivery_lines import delivery_lines
 from dcis_node.operate.findings import Finding, Verdict
 
+# What became of a request for commitment that says nothing of an object.
+FATES = {
+    "asked": "no report yet",
+    "expired": "no report in time",
+    "refused": "refused",
+    "reported": "the report leaves it out",
+}
 COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
 
 
@@ -42,7 +49,9 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
     for name in ("views", "exams"):
         queue.add_row(name, _counts(status["queues"][name]))
     for destination, counts in status["queues"]["outbox"].items():
-        queue.add_row(f"results to {destination}", _counts(counts))
+        open_requests = status["queues"]["proofs"].get(destination, {}).get("open_requests", 0)
+        asked = f"; {open_requests} open requests for commitment" if open_requests else ""
+        queue.add_row(f"results to {destination}", _counts(counts) + asked)
     queue.add_row("instances received", str(status["queues"]["instances"]))
     queue.add_row("same UID, other bytes", str(status["queues"]["conflicts"]))
     head = Text(f"dcis-node {status['version']} {status['aet']} listening on {status['listening'] or '-'}")
@@ -245,8 +254,25 @@ def _report_lines(report: Mapping[str, Any]) -> list[str]:
             lines.append(f"      to {parcel['destination']}: {parcel['state']} {clock_time(parcel['sent_at'])}")
             tries = ((a["tried_at"], a["status"], a["error"]) for a in parcel["attempts"])
             lines += [f"        {clock_time(at)} {_status(status)} {error}".rstrip() for at, status, error in tries]
+            lines += proof_lines(parcel)
         if not result["deliveries"]:
             lines.append("      no destination")
+    return lines
+
+
+def proof_lines(parcel: Mapping[str, Any]) -> list[str]:
+    """Write how one delivery was proven, or why not; nothing where nothing is to be proven."""
+    lines = [
+        f"        {clock_time(one['asked_at'])} asked for commitment: {one['outcome'] or FATES[one['state']]}"
+        + ("" if one["reason"] is None else f" 0x{one['reason']:04X}")
+        for one in parcel["commitments"]
+    ]
+    if parcel["state"] == "proven":
+        return [*lines, f"        proven by {parcel['proven_by']} {clock_time(parcel['proven_at'])}"]
+    if parcel["proof_error"]:
+        lines.append(f"        not proven: {parcel['proof_error']}")
+    if parcel["proof_due_at"] is not None:
+        lines.append(f"        asked after again {clock_time(parcel['proof_due_at'])}")
     return lines
 
 
