@@ -62,7 +62,7 @@ class Breaker:
         answer = self.route.probe()
         moment = now + time.monotonic() - started
         if answer.is_there:
-            return self._close(seen, now=moment)
+            return self._close(seen, now=now)
         log.info("event=probe destination=%s failures=%d text=%r", self.destination, seen.failures + 1, answer.text)
         destinations.note_silence(self.db, self.destination, now=moment, error=answer.text)
         given_up = give_up(
