@@ -80,22 +80,24 @@ class Gathered:
         return tuple(i.instance_id for i in self.images if i.reason is Reason.ELIGIBLE and i.record is None)
 
 
-def gather(decider: Decider, exam_id: int, *, without_analysis: bool = False) -> Gathered:
+def gather(decider: Decider, exam_id: int, *, unanalysed: Reason | None = None) -> Gathered:
     """Read the images of an exam from the index, with the analyses by this bundle and the marks now known.
 
     Parameters
     ----------
-    without_analysis
-        Takes every view as `analysis_failed`.
+    unanalysed
+        The last resort: takes every view as not analysed for this reason. If that is that the process died, no other
+        object of the exam is opened: one of them may be what it died of.
     """
     with decider.db.read() as session:
         instances = exam_instances(session, exam_id)
     here = [instance for instance in instances if instance.is_image or not has_left(instance, decider.files)]
-    rejected = read_exam_rejections(here, decider.files)
+    untouched = unanalysed is Reason.ANALYSIS_DIED
+    rejected = frozenset() if untouched else read_exam_rejections(here, decider.files)
     gone = {instance.id for instance in here if has_left(instance, decider.files)}
     images = [_image(instance, rejected) for instance in here if instance.is_image]
-    if without_analysis:
-        images = [_unanalysed(image) for image in images]
+    if unanalysed is not None:
+        images = [_unanalysed(image, unanalysed) for image in images]
     else:
         marks = read_exam_marks(here, decider.files)
         images = [_with_analysis(decider, image, marks, has_left=image.instance_id in gone) for image in images]
@@ -133,10 +135,8 @@ def _with_analysis(decider: Decider, image: JudgedImage, marks: Sequence[Mark], 
     return replace(image, record=record_from_json(stored.prediction, png, picture), marks=len(on_it))
 
 
-def _unanalysed(image: JudgedImage) -> JudgedImage:
-    if image.reason is not Reason.ELIGIBLE:
-        return image
-    return replace(image, reason=Reason.ANALYSIS_FAILED, record=None)
+def _unanalysed(image: JudgedImage, reason: Reason) -> JudgedImage:
+    return replace(image, reason=reason, record=None) if image.reason is Reason.ELIGIBLE else image
 
 
 def inputs_sha256(images: Sequence[JudgedImage], bundle: Bundle) -> str:
