@@ -153,9 +153,10 @@ def _fill(connection: sqlite3.Connection, exams: int, now: float) -> None:
         connection,
         values,
         f"""INSERT INTO outbox (id, result_id, destination, state, attempts, next_try_at,
-        lease_owner, lease_until, last_status, last_error, first_try_at, sent_at)
-        {NUMBERS} SELECT n + 1, n + 1, 'pacs', 'sent', 1, {at.format("n")}, '', 0.0, 0, '', {at.format("n")} + 11,
-        {at.format("n")} + 12 FROM number""",
+        lease_owner, lease_until, last_status, last_error, first_try_at, sent_at, proof_attempts, proof_error,
+        proven_at, proven_by)
+        {NUMBERS} SELECT n + 1, n + 1, 'pacs', 'proven', 1, {at.format("n")}, '', 0.0, 0, '', {at.format("n")} + 11,
+        {at.format("n")} + 12, 1, '', {at.format("n")} + 13, 'query' FROM number""",
     )
     _run(
         connection,

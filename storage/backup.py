@@ -248,8 +248,10 @@ def digests_in(index: Path, columns: tuple[tuple[str, str], ...] = OWN) -> Itera
     """Go through the digests that an index names which nobody writes; an earlier schema may lack a column."""
     with looked_at(index) as connection:
         for table, column in columns:
-            if column in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
-                statement = f"SELECT {column} FROM {table} WHERE {column} <> ''"  # noqa: S608 -- constants of this file
+            columns_there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+            if column in columns_there:
+                here = " AND removed_at IS NULL" if "removed_at" in columns_there else ""
+                statement = f"SELECT {column} FROM {table} WHERE {column} <> ''{here}"  # noqa: S608 -- constants
                 for (sha256,) in connection.execute(statement):
                     yield str(sha256)
 

@@ -27,6 +27,8 @@ class ExamInstance:
         A value of `Reason`.
     analysis
         `not_applicable`, `pending`, `leased`, `analysed` or `failed`.
+    removed_at
+        When its file left by the rule of retention; None while it is here.
     """
 
     id: int
@@ -40,6 +42,7 @@ class ExamInstance:
     eligible: bool
     reason: str
     analysis: str
+    removed_at: float | None = None
 
     @property
     def is_image(self) -> bool:
@@ -107,6 +110,21 @@ def _set_due(db: Database, exam: OpenExam, name: str) -> bool:
         )
 
 
+def exam_senders(session: Session, exam_id: int) -> frozenset[str]:
+    """Give the AE titles that called us to send images of an exam; empty if nobody knows them any more.
+
+    A sender is the calling AE title of the association that brought an image first. An index that was made again from
+    the files has no associations.
+    """
+    rows = session.scalars(
+        select(Association.calling_aet)
+        .join(Instance, Instance.association_id == Association.id)
+        .where(Instance.exam_id == exam_id, Instance.reason.not_in(NOT_IMAGES))
+        .distinct()
+    )
+    return frozenset(rows)
+
+
 def exam_instances(session: Session, exam_id: int) -> tuple[ExamInstance, ...]:
     """List everything received for an exam, in the order of arrival."""
     rows = session.execute(
@@ -148,4 +166,5 @@ def _instance(row: Instance, study_instance_uid: str) -> ExamInstance:
         eligible=row.eligible,
         reason=row.reason,
         analysis=row.analysis,
+        removed_at=row.removed_at,
     )

@@ -12,7 +12,7 @@ from typing import Any
 from dcis_node.errors import StorageError
 from storage.durable import CHUNK_BYTES
 from storage.files import FileStore
-from storage.records import RecordedReport, Records
+from storage.records import Records
 
 MOST_NAMED = 20
 
@@ -106,10 +106,7 @@ def copy_records(source: FileStore, target: FileStore, copied: Copied, *, reserv
                 copied.note("damaged", name)
                 continue
             copy_files(source, target, record.files, copied, reserve_bytes=reserve_bytes)
-            if isinstance(record, RecordedReport):
-                written.keep_report(record)
-            else:
-                written.keep_analysis(record)
+            written.keep(record)
             copied.records += 1
 
 

@@ -49,6 +49,13 @@ def find_analysis(session: Session, key: AnalysisKey) -> StoredAnalysis | None:
     return None if row is None else StoredAnalysis(row.prediction, row.mask_sha256, row.picture_sha256, row.seconds)
 
 
+def newest_analysis(session: Session, instance_sha256: str, bundle_sha256: str) -> StoredAnalysis | None:
+    """Look up the last analysis of an instance by a bundle, whatever marks it was made with."""
+    of_it = (ViewAnalysis.instance_sha256 == instance_sha256, ViewAnalysis.bundle_sha256 == bundle_sha256)
+    row = session.scalars(select(ViewAnalysis).where(*of_it).order_by(ViewAnalysis.id.desc()).limit(1)).first()
+    return None if row is None else StoredAnalysis(row.prediction, row.mask_sha256, row.picture_sha256, row.seconds)
+
+
 def finish_view(db: Database, claim: ViewClaim, key: AnalysisKey, analysis: StoredAnalysis, *, now: float) -> bool:
     """Store an analysis and mark its view `analysed`, in one transaction.
 

@@ -130,6 +130,8 @@ def record_instance(
 def _record_again(session: Session, known: Instance, received: ReceivedInstance, now: float) -> Recorded:
     if known.sha256 == received.sha256:
         known.duplicates += 1
+        # It had left by the rule of retention and is here again; it leaves again with the next run.
+        known.removed_at = None
         return Recorded("duplicate", known.id, known.exam_id)
     kept = select(exists().where(Conflict.instance_id == known.id, Conflict.sha256 == received.sha256))
     if not session.scalar(kept):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from storage.database import Database
@@ -15,7 +15,7 @@ from storage.schema import Conflict, Instance, Report, Result, ViewAnalysis
 
 PAGE = 2000  # rows that are read at once: some 10 ms in which nobody can commit
 
-Columns = tuple[InstrumentedAttribute[str], ...]
+Columns = tuple[InstrumentedAttribute[Any] | ColumnElement[bool], ...]
 
 # The columns that name files.
 NAMING: tuple[tuple[Any, Columns], ...] = (
@@ -24,16 +24,22 @@ NAMING: tuple[tuple[Any, Columns], ...] = (
     (Result, (Result.sha256,)),
     (ViewAnalysis, (ViewAnalysis.mask_sha256, ViewAnalysis.picture_sha256)),
 )
+# Those whose files leave by the rule of retention while the row stays.
+LEAVING: tuple[Any, ...] = (Instance, Result)
 KEY: Columns = (ViewAnalysis.instance_sha256, ViewAnalysis.bundle_sha256, ViewAnalysis.settings_sha256)
 
 
 @dataclass(frozen=True)
 class Named:
-    """What the index names: files by their digest, analyses and reports by the digest that names their record."""
+    """What the index names: files by their digest, analyses and reports by the digest that names their record.
+
+    `removed` are the files that have left by the rule of retention.
+    """
 
     files: Digests = field(default_factory=Digests)
     analyses: Digests = field(default_factory=Digests)
     reports: Digests = field(default_factory=Digests)
+    removed: Digests = field(default_factory=Digests)
 
 
 def read_named(db: Database) -> Named:
@@ -45,8 +51,8 @@ def read_named(db: Database) -> Named:
         The index cannot be read.
     """
     named = Named()
-    for _, sha256 in file_rows(db):
-        named.files.add(sha256)
+    for _, sha256, has_left in _every_file(db):
+        (named.removed if has_left else named.files).add(sha256)
     for _, digest in analysis_rows(db):
         named.analyses.add(digest)
     for _, digest in report_rows(db):
@@ -55,10 +61,17 @@ def read_named(db: Database) -> Named:
 
 
 def file_rows(db: Database) -> Iterator[tuple[str, str]]:
-    """Go through the rows that name a file: `<table> <number>`, and its digest."""
+    """Go through the rows that name a file that should be here: `<table> <number>`, and its digest."""
+    yield from ((row, sha256) for row, sha256, has_left in _every_file(db) if not has_left)
+
+
+def _every_file(db: Database) -> Iterator[tuple[str, str, bool]]:
+    """Go through the rows that name a file, and say of each whether it has left by the rule of retention."""
     for table, columns in NAMING:
-        for row_id, *digests in _pages(db, table, columns):
-            yield from ((f"{table.__tablename__} {row_id}", sha256) for sha256 in digests if sha256)
+        leaves = table in LEAVING
+        for row_id, *found in _pages(db, table, (*columns, table.removed_at) if leaves else columns):
+            digests, has_left = (found[:-1], found[-1] is not None) if leaves else (found, False)
+            yield from ((f"{table.__tablename__} {row_id}", sha256, has_left) for sha256 in digests if sha256)
 
 
 def analysis_rows(db: Database) -> Iterator[tuple[int, str]]:
@@ -68,8 +81,10 @@ def analysis_rows(db: Database) -> Iterator[tuple[int, str]]:
 
 
 def report_rows(db: Database) -> Iterator[tuple[int, str]]:
-    """Go through the reports: number of the row, and the digest that names the record."""
-    yield from ((row_id, inputs) for row_id, inputs in _pages(db, Report, (Report.inputs_sha256,)))
+    """Go through the reports whose results have not left: number of the row, and the digest that names the record."""
+    has_left = exists().where(Result.report_id == Report.id, Result.removed_at.is_not(None)).correlate(Report)
+    rows = _pages(db, Report, (Report.inputs_sha256, has_left))
+    yield from ((row_id, inputs) for row_id, inputs, gone in rows if not gone)
 
 
 def _pages(db: Database, table: Any, columns: Columns) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 -- a mapped class

@@ -14,7 +14,8 @@ from storage.database import Database
 from storage.schema import DeliveryAttempt, Outbox, Result
 
 BATCH = 64  # rows of one claim; an exam has about ten results
-STATES = ("due", "leased", "dead", "sent")  # last the one in which nearly all rows end
+STATES = ("due", "leased", "dead", "sent", "proven")  # nearly all rows end in one of the last two
+THERE = ("sent", "proven")  # the peer has it
 LONGEST_TEXT = 500  # characters of an error that are kept
 
 
@@ -155,21 +156,29 @@ def release_leases(db: Database, owner: str) -> int:
         return _change(session, mine, state="due", lease_owner="", lease_until=0.0)
 
 
-def mark_sent(db: Database, parcel: Parcel, *, now: float, status: int, note: str = "") -> bool:
+def mark_sent(
+    db: Database, parcel: Parcel, *, now: float, status: int, note: str = "", proof_due_at: float | None = None
+) -> bool:
     """Record that the peer has the object.
 
     It holds whoever has the lease by now: the object is there.
 
+    Parameters
+    ----------
+    proof_due_at
+        When its proof is to be asked for; None if it is not.
+
     Returns
     -------
     bool
-        False if it was `sent` already.
+        False if it was `sent` (or `proven`) already.
     """
     with db.write() as session:
         _add_attempt(session, parcel, now=now, status=status, error=note)
-        unsent = and_(Outbox.id == parcel.outbox_id, Outbox.state != "sent")
+        unsent = and_(Outbox.id == parcel.outbox_id, Outbox.state.not_in(THERE))
         values = {"state": "sent", "sent_at": now, "last_status": status, "last_error": note[:LONGEST_TEXT]}
-        return _change(session, unsent, **values, lease_owner="", lease_until=0.0) == 1
+        values |= {"lease_owner": "", "lease_until": 0.0, "proof_due_at": proof_due_at}
+        return _change(session, unsent, **values) == 1
 
 
 def mark_retry(
@@ -204,7 +213,8 @@ def requeue(
     if outbox_ids is not None:
         chosen.append(Outbox.id.in_(outbox_ids))
     with db.write() as session:
-        return _change(session, and_(*chosen), state="due", next_try_at=now, attempts=0, first_try_at=None)
+        values = {"state": "due", "next_try_at": now, "attempts": 0, "first_try_at": None}
+        return _change(session, and_(*chosen), **values, proof_attempts=0, proof_error="")
 
 
 def count_answers(db: Database, parcel: Parcel, *, lowest: int, highest: int) -> int:
@@ -229,18 +239,23 @@ def counts(db: Database) -> dict[str, dict[str, int]]:
 
 
 def count_parcels(session: Session) -> dict[str, dict[str, int]]:
-    """Count rows by destination and state, without looking at each of the very many that are sent.
+    """Count rows by destination and state, without looking at each of the very many that are done.
 
-    What is not sent is counted in an index; sent is the rest of all rows, for all destinations but the last. A
-    database counts all rows of a table much faster than some.
+    What is not done is counted in an index. What is done is `proven`, or `sent` where nothing was ever proven: for all
+    destinations but the last it is counted too, and for the last it is the rest of all rows. A database counts all
+    rows of a table much faster than some.
     """
-    names = sorted({name for state in STATES for name in _destinations(session, state)})
-    found = {name: {state: _rows(session, name, state) for state in STATES[:-1]} for name in names}
-    for name in names[:-1]:
-        found[name]["sent"] = _rows(session, name, "sent")
-    for name in names[-1:]:
+    going = {state: list(_destinations(session, state)) for state in STATES}
+    names = sorted({name for named in going.values() for name in named})
+    done = {name: "proven" if name in going["proven"] else "sent" for name in names}
+    last = names[-1:]
+    found = {
+        name: {state: _rows(session, name, state) for state in STATES if name not in last or state != done[name]}
+        for name in names
+    }
+    for name in last:
         every = session.scalar(select(func.count()).select_from(Outbox)) or 0
-        found[name]["sent"] = every - sum(sum(states.values()) for states in found.values())
+        found[name][done[name]] = every - sum(sum(states.values()) for states in found.values())
     return {name: {state: count for state, count in states.items() if count} for name, states in found.items()}
 
 

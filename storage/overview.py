@@ -7,6 +7,7 @@ from sqlalchemy import Select, func, select, union
 from sqlalchemy.orm import Session
 
 from storage.outbox import count_parcels
+from storage.proofs import requests_for, waiting
 from storage.schema import (
     Base,
     Conflict,
@@ -33,6 +34,7 @@ def queues(session: Session) -> dict[str, Any]:
         "views": _counts(session, Instance.analysis, VIEW_STATES, every=instances),
         "exams": _counts(session, Exam.state, EXAM_STATES, every=_every(session, Exam)),
         "outbox": count_parcels(session),
+        "proofs": waiting(session),
         "instances": instances,
         "conflicts": _every(session, Conflict),
     }
@@ -173,6 +175,7 @@ def _trace_instance(session: Session, instance: Instance) -> dict[str, Any]:
         "sha256": instance.sha256,
         "size_bytes": instance.size_bytes,
         "received_at": instance.received_at,
+        "removed_at": instance.removed_at,
         "duplicates": instance.duplicates,
         "conflicts": [{"sha256": c.sha256, "received_at": c.received_at, "from": c.calling_aet} for c in conflicts],
         "eligible": instance.eligible,
@@ -213,6 +216,7 @@ def _trace_result(session: Session, result: Result) -> dict[str, Any]:
         "kind": result.kind,
         "modality": result.modality,
         "sha256": result.sha256,
+        "removed_at": result.removed_at,
         "deliveries": [_trace_parcel(session, parcel) for parcel in parcels],
     }
 
@@ -226,5 +230,10 @@ def _trace_parcel(session: Session, parcel: Outbox) -> dict[str, Any]:
         "state": parcel.state,
         "next_try_at": parcel.next_try_at,
         "sent_at": parcel.sent_at,
+        "proven_at": parcel.proven_at,
+        "proven_by": parcel.proven_by,
+        "proof_due_at": parcel.proof_due_at,
+        "proof_error": parcel.proof_error,
+        "commitments": requests_for(session, parcel.id),
         "attempts": [{"tried_at": a.tried_at, "status": a.status, "error": a.error} for a in attempts],
     }

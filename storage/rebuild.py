@@ -18,7 +18,8 @@ from storage.digests import Digests
 from storage.engines import sqlite_file
 from storage.files import FileStore, sync_folder
 from storage.index_file import beside, check_index, settle
-from storage.records import RecordedReport, Records
+from storage.records import REPORT, RecordedReport, Records
+from storage.removals import RETIRED, RecordedRemoval, RecordedRetirement
 from storage.replay import Describe, Event, Replay, Tally, assume_delivered, rank_of
 from storage.schema import Instance
 
@@ -89,18 +90,23 @@ def read_history(files: FileStore, records: Records) -> History:
         except StorageError:
             damaged.append(name)
             continue
+        if isinstance(record, RecordedRetirement) or (isinstance(record, RecordedRemoval) and _is_here(files, record)):
+            continue
         for sha256 in record.files:
             of_records.add(sha256)
+        event = Event(record.moment, rank_of(name), name)
         if isinstance(record, RecordedReport):
-            event = Event(record.made_at, rank_of(name), name)
             last[record.exam, record.version] = max(event, last.get((record.exam, record.version), event))
-            events.append(event)
-        else:
-            events.append(Event(record.analysed_at, rank_of(name), name))
+        events.append(event)
     kept = set(last.values())
-    told = [event for event in events if event.rank != rank_of(".report") or event in kept]
+    told = [event for event in events if event.rank != rank_of(f".{REPORT}") or event in kept]
     received = list(_received(files, of_records))
     return History(sorted(told + received), overtaken=len(events) - len(told), damaged_records=damaged)
+
+
+def _is_here(files: FileStore, record: RecordedRemoval) -> bool:
+    """Tell whether an image is here that its record says has left: it came again, or was about to leave."""
+    return files.exists(record.sha256)
 
 
 def _received(files: FileStore, of_records: Digests) -> Iterator[Event]:
@@ -219,7 +225,8 @@ def put_in_place(new: Path, index: Path, *, aside: Path) -> Path | None:
 
 def is_index_lost(db: Database, files: FileStore) -> bool:
     """Tell whether an index holds nothing although there are records: it is not the one of these files."""
-    if next(Records(files).names(), None) is None:
+    # What is kept of exams that have left wholly is no sign of a lost index.
+    if next((name for name in Records(files).names() if not name.endswith(RETIRED)), None) is None:
         return False
     with db.read() as session:
         return session.scalar(select(Instance.id).limit(1)) is None

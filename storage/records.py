@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from dcis_node.canonical import canonical_json, digest
 from dcis_node.errors import StorageError
 from storage.files import NANOSECONDS, FileStore, sync_folder
 from storage.findings import AnalysisKey, StoredAnalysis
+from storage.removals import REMOVED, RETIRED, RecordedRemoval, RecordedRetirement
 from storage.reports import NewResult
 
 FOLDER = "records"
@@ -26,7 +27,7 @@ REPORT, ANALYSIS = "report", "analysis"
 VERSION = 1
 # Sorts before every letter, so that a record is known by its first bytes.
 MAGIC = "#dcis-node"
-_NAME = re.compile(r"[0-9a-f]{64}\.(report|analysis)")
+_NAME = re.compile(r"[0-9a-f]{64}\.(report|analysis|removed|retired)")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class RecordedReport:
         return f"{self.inputs_sha256}.{REPORT}"
 
     @property
+    def moment(self) -> float:
+        """When it happened, Unix seconds."""
+        return self.made_at
+
+    @property
     def files(self) -> tuple[str, ...]:
         """Digests of the files it names as its own."""
         return tuple(result.sha256 for result in self.results)
@@ -90,12 +96,17 @@ class RecordedAnalysis:
         return f"{key_digest(self.key)}.{ANALYSIS}"
 
     @property
+    def moment(self) -> float:
+        """When it happened, Unix seconds."""
+        return self.analysed_at
+
+    @property
     def files(self) -> tuple[str, ...]:
         """Digests of the files it names as its own."""
         return tuple(sha256 for sha256 in (self.analysis.mask_sha256, self.analysis.picture_sha256) if sha256)
 
 
-Record = RecordedReport | RecordedAnalysis
+Record = RecordedReport | RecordedAnalysis | RecordedRemoval | RecordedRetirement
 
 
 def key_digest(key: AnalysisKey) -> str:
@@ -165,6 +176,45 @@ class Records:
             self._write(record, replace=True)
         return standing or record
 
+    def keep(self, record: Record) -> None:
+        """Put a record of any kind on disk, if it has no place there yet.
+
+        Raises
+        ------
+        StorageError, OSError
+            As `keep_report` and `keep_analysis`.
+        """
+        if isinstance(record, RecordedReport):
+            self.keep_report(record)
+        elif isinstance(record, RecordedAnalysis):
+            self.keep_analysis(record)
+        else:
+            self._write(record)
+
+    def replace(self, record: RecordedRemoval | RecordedRetirement) -> None:
+        """Put a record on disk in place of one that tells of an earlier time.
+
+        Raises
+        ------
+        OSError
+            The disk is full or failed; the earlier one stands.
+        """
+        self._write(record, replace=True)
+
+    def removal(self, sha256: str) -> RecordedRemoval | None:
+        """Give what is kept of an image that has left; None if nothing is, or if it is no longer whole."""
+        record = self._lenient(f"{sha256}.{REMOVED}")
+        return record if isinstance(record, RecordedRemoval) else None
+
+    def retired_at(self, sha256: str) -> float | None:
+        """Tell when the last of an object has left; None if it has not."""
+        record = self._lenient(f"{sha256}.{RETIRED}")
+        return record.retired_at if isinstance(record, RecordedRetirement) else None
+
+    def remove(self, name: str) -> None:
+        """Remove a record; one that is gone already is no fault."""
+        self.path(name).unlink(missing_ok=True)
+
     def read(self, name: str) -> Record:
         """Read a record by the name of its file.
 
@@ -214,6 +264,12 @@ class Records:
         """
         return self.path(name).stat().st_ctime_ns / NANOSECONDS
 
+    def _lenient(self, name: str) -> Record | None:
+        try:
+            return self._find(name)
+        except StorageError:
+            return None
+
     def _find(self, name: str) -> Record | None:
         if not self.path(name).exists():
             return None
@@ -255,7 +311,7 @@ class Records:
 
 
 def _encoded(record: Record) -> bytes:
-    kind = REPORT if isinstance(record, RecordedReport) else ANALYSIS
+    kind = record.name.rpartition(".")[2]
     body = asdict(record)
     return canonical_json({MAGIC: f"{kind} {VERSION}", "body": body, "sha256": digest(body)})
 
@@ -272,7 +328,7 @@ def _decoded(data: bytes, name: str) -> Record:
         raise StorageError(f"record {name} is damaged")
     if int(version) > VERSION:
         raise StorageError(f"record {name} was made by a newer program")
-    return _report(body) if kind == REPORT else _analysis(body)
+    return _READ[kind](body)
 
 
 def _report(body: Mapping[str, Any]) -> RecordedReport:
@@ -290,3 +346,11 @@ def _analysis(body: Mapping[str, Any]) -> RecordedAnalysis:
     return RecordedAnalysis(
         key=AnalysisKey(**body["key"]), analysis=StoredAnalysis(**body["analysis"]), analysed_at=body["analysed_at"]
     )
+
+
+_READ: Mapping[str, Callable[[Mapping[str, Any]], Record]] = {
+    REPORT: _report,
+    ANALYSIS: _analysis,
+    REMOVED: lambda body: RecordedRemoval(**body),
+    RETIRED: lambda body: RecordedRetirement(**body),
+}

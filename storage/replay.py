@@ -3,8 +3,9 @@
 Used for a whole index that was lost, and for the little that a crash left without its row.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from storage.findings import find_analysis
 from storage.index import ReceivedInstance, record_instance
 from storage.outbox import enqueue
 from storage.records import ANALYSIS, REPORT, RecordedAnalysis, RecordedReport, Records
+from storage.removals import REMOVED, RecordedRemoval
 from storage.reports import is_reported
 from storage.schema import Conflict, Exam, Instance, Outbox, Report, Result, ViewAnalysis
 
@@ -102,7 +104,16 @@ class Tally:
     damaged_records: list[str] = field(default_factory=list)
 
 
-Loaded = tuple[float, Looked] | RecordedAnalysis | RecordedReport
+@dataclass(frozen=True)
+class Remembered:
+    """An image that has left by the rule of retention, as what is kept of it tells."""
+
+    received: ReceivedInstance
+    received_at: float
+    removed_at: float
+
+
+Loaded = tuple[float, Looked] | Remembered | RecordedAnalysis | RecordedReport
 
 
 class Replay:
@@ -155,11 +166,8 @@ class Replay:
     def _load(self, batch: Iterable[Event]) -> Iterator[Loaded]:
         """Read what the events tell of; nobody waits for it, as no transaction is open."""
         for event in batch:
-            if event.rank:
-                try:
-                    yield self._records.read(event.name)
-                except StorageError:
-                    self.tally.damaged_records.append(event.name)
+            if "." in event.name:
+                yield from self._loaded_record(event.name)
                 continue
             described = self._describe(self._files.path(event.name), event.name)
             if isinstance(described, Stray):
@@ -167,9 +175,37 @@ class Replay:
             else:
                 yield event.moment, described
 
+    def _loaded_record(self, name: str) -> Iterator[Loaded]:
+        try:
+            record = self._records.read(name)
+        except StorageError:
+            self.tally.damaged_records.append(name)
+            return
+        if isinstance(record, RecordedAnalysis | RecordedReport):
+            yield record
+        elif isinstance(record, RecordedRemoval) and not self._files.exists(record.sha256):
+            yield from self._remembered(record)
+
+    def _remembered(self, record: RecordedRemoval) -> Iterator[Remembered]:
+        """Describe an image that has left by the header that is kept of it."""
+        part, descriptor = self._files.new_part()
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(record.header_bytes)
+            described = self._describe(part, record.sha256)
+        finally:
+            part.unlink(missing_ok=True)
+        if isinstance(described, Stray):
+            self.tally.unplaced += 1
+            return
+        received = replace(described.received, size_bytes=record.size_bytes)
+        yield Remembered(received, record.received_at, record.removed_at)
+
     def _write(self, session: Session, thing: Loaded) -> None:
         if isinstance(thing, RecordedAnalysis):
             self._write_analysis(session, thing)
+        elif isinstance(thing, Remembered):
+            self._write_remembered(session, thing)
         elif isinstance(thing, RecordedReport):
             self._write_report(session, thing)
         else:
@@ -187,6 +223,15 @@ class Replay:
         if recorded.outcome == "conflict":
             self.tally.conflicts += 1
         else:
+            self.tally.instances += 1
+
+    def _write_remembered(self, session: Session, thing: Remembered) -> None:
+        if is_indexed(session, thing.received.sha256):
+            self.tally.known += 1
+            return
+        recorded = record_instance(session, thing.received, now=thing.received_at, merge_same_day=self._merge_same_day)
+        if recorded.outcome == "new":
+            session.get_one(Instance, recorded.instance_id).removed_at = thing.removed_at
             self.tally.instances += 1
 
     def _write_analysis(self, session: Session, record: RecordedAnalysis) -> None:
@@ -277,8 +322,8 @@ def is_indexed(session: Session, sha256: str) -> bool:
 
 
 def rank_of(record_name: str) -> int:
-    """Give the rank of the event that a record tells of."""
-    return {ANALYSIS: 1, REPORT: 2}[record_name.rpartition(".")[2]]
+    """Give the rank of the event that a record tells of: that of an image that has left is its arrival."""
+    return {REMOVED: 0, ANALYSIS: 1, REPORT: 2}[record_name.rpartition(".")[2]]
 
 
 def _instance(session: Session, sha256: str) -> Instance | None:

@@ -222,7 +222,8 @@ class Outbox(Base):
 
     state: `due`, `leased`, `dead` (a person has to look; see `last_error`), `sent` (the peer has answered that it has
     it), `proven` (it was found there, or the peer has committed itself to keep it).
-    proof_due_at: when a `sent` row is to be proven (again); None where nothing is to be asked.
+    proof_due_at: when a `sent` row is to be asked after (again); None where nothing is to be asked.
+    proof_attempts: how often the destination has said that it does not have it; `proof_error`: why it is not proven.
     proven_by: `commitment`, `query` or "".
     """
 

@@ -10,15 +10,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import update
+
 from dcis_node.errors import StorageError
 from storage.database import Database
 from storage.digests import Digests
 from storage.durable import file_sha256
 from storage.files import QUARANTINE, FileStore
 from storage.index_records import analysis_record, report_record
+from storage.leaving import unlink
 from storage.named import Named, analysis_rows, file_rows, read_named, report_rows
-from storage.records import ANALYSIS, REPORT, RecordedReport, Records
+from storage.records import ANALYSIS, REPORT, Record, RecordedAnalysis, RecordedReport, Records
+from storage.removals import REMOVED, RecordedRemoval
 from storage.replay import Describe, Event, Looked, Replay, Stray, rank_of
+from storage.schema import Instance
 
 # From its first file to its row an item takes an hour at most: so long is a lease renewed (`dcis_node.analyse.lease`).
 GRACE_SECONDS = 7200.0
@@ -37,6 +42,8 @@ class Swept:
         Files and records that got the rows they lacked.
     removed
         Files of work that was never finished, which nobody needs.
+    left
+        Files, records and rows whose leaving by the rule of retention a kill or a restored backup had left undone.
     waiting
         Without a row, but too young to be judged.
     kept
@@ -61,6 +68,7 @@ class Swept:
     records: int = 0
     adopted: int = 0
     removed: int = 0
+    left: int = 0
     waiting: int = 0
     kept: int = 0
     records_written: int = 0
@@ -139,6 +147,8 @@ class Differences:
     ----------
     files, records
         Names without a row.
+    leaving
+        Digests of files that are here though rows say that they have left.
     lost
         Keys (see `storage.digests`) that rows name and no file has.
     unrecorded
@@ -147,6 +157,7 @@ class Differences:
 
     files: list[str] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
+    leaving: list[str] = field(default_factory=list)
     lost: set[bytes] = field(default_factory=set)
     unrecorded: dict[str, set[bytes]] = field(default_factory=lambda: {ANALYSIS: set(), REPORT: set()})
 
@@ -177,6 +188,7 @@ def sweep(broom: Broom) -> Swept:
     differences = _compare(broom, read_named(broom.db), swept)
     if not swept.stopped:
         _tell_missing(broom, differences.lost, swept)
+        swept.left += unlink(broom.db, broom.files, differences.leaving)
         _mend(broom, differences, swept)
         _write_records(broom, differences.unrecorded, swept)
     _list_quarantine(broom.files, swept)
@@ -192,13 +204,16 @@ def _compare(broom: Broom, named: Named, swept: Swept) -> Differences:
             break
         digests = list(broom.files.digests_of(number))
         without_row, without_file = compare(digests, named.files.of(number))
-        found.files += without_row
+        removed = named.removed.of(number)
+        for sha256 in without_row:
+            (found.leaving if Digests.key(sha256) in removed else found.files).append(sha256)
         found.lost |= without_file
         names = list(broom.records.names_of(number))
-        for kind, known in ((ANALYSIS, named.analyses), (REPORT, named.reports)):
+        for kind, known in ((ANALYSIS, named.analyses), (REPORT, named.reports), (REMOVED, named.removed)):
             without_row, without_record = compare((n for n in names if n.endswith(kind)), known.of(number))
             found.records += without_row
-            found.unrecorded[kind] |= without_record
+            if kind in found.unrecorded:
+                found.unrecorded[kind] |= without_record
         swept.files += len(digests)
         swept.records += len(names)
         if broom.verify:
@@ -227,14 +242,13 @@ def _is_damaged(path: Path, sha256: str) -> bool:
         return True
 
 
-def _read_record(records: Records, name: str, swept: Swept) -> tuple[float, tuple[str, ...]] | None:
-    """Give the moment a record tells of and the files it names; None if it is damaged."""
+def _read_record(records: Records, name: str, swept: Swept) -> Record | None:
+    """Read a record; None if it is damaged."""
     try:
-        record = records.read(name)
+        return records.read(name)
     except StorageError:
         swept.note_damaged(name)
         return None
-    return record.made_at if isinstance(record, RecordedReport) else record.analysed_at, record.files
 
 
 def _tell_missing(broom: Broom, lost: set[bytes], swept: Swept) -> None:
@@ -242,7 +256,23 @@ def _tell_missing(broom: Broom, lost: set[bytes], swept: Swept) -> None:
         return
     for row, sha256 in file_rows(broom.db):
         if Digests.key(sha256) in lost and not broom.files.exists(sha256):
-            swept.note_missing(f"{row} {sha256}")
+            if _has_left(broom, row, sha256):
+                swept.left += 1
+            else:
+                swept.note_missing(f"{row} {sha256}")
+
+
+def _has_left(broom: Broom, row: str, sha256: str) -> bool:
+    """Let a row that is older than the leaving of its file (a restored backup) say so."""
+    table, _, number = row.partition(" ")
+    removal = broom.records.removal(sha256) if table == Instance.__tablename__ else None
+    left_at = broom.records.retired_at(sha256) if removal is None else removal.removed_at
+    if table != Instance.__tablename__ or left_at is None:
+        return False
+    here = (Instance.id == int(number), Instance.removed_at.is_(None))
+    with broom.db.write() as session:
+        session.execute(update(Instance).where(*here).values(removed_at=left_at))
+    return True
 
 
 def _mend(broom: Broom, found: Differences, swept: Swept) -> None:
@@ -251,10 +281,16 @@ def _mend(broom: Broom, found: Differences, swept: Swept) -> None:
     events: list[Event] = []
     of_records: set[str] = set()
     for name in found.records:
-        told = _read_record(records, name, swept)
-        if told is not None:
-            of_records.update(told[1])
-            events += _if_old(broom, records.named_at, Event(told[0], rank_of(name), name), swept)
+        record = _read_record(records, name, swept)
+        if record is None:
+            continue
+        if _is_retired(records, record):
+            records.remove(name)
+            swept.left += 1
+            continue
+        of_records.update(record.files)
+        if not (isinstance(record, RecordedRemoval) and broom.files.exists(record.sha256)):
+            events += _if_old(broom, records.named_at, Event(record.moment, rank_of(name), name), swept)
     for sha256 in found.files:
         if sha256 not in of_records:
             with suppress(FileNotFoundError):
@@ -269,6 +305,20 @@ def _mend(broom: Broom, found: Differences, swept: Swept) -> None:
     for sha256 in tally.foreign:
         with suppress(FileNotFoundError):
             broom.files.set_aside(sha256)
+
+
+def _is_retired(records: Records, record: Record) -> bool:
+    """Tell whether a record without its row is of something of which the last has left since."""
+    match record:
+        case RecordedReport():
+            images = [image.sha256 for image in record.images] or [record.exam]
+        case RecordedAnalysis():
+            images = [record.key.instance_sha256]
+        case _:
+            images = [record.sha256]
+    since = record.removed_at if isinstance(record, RecordedRemoval) else record.moment
+    left = [records.retired_at(sha256) for sha256 in images]
+    return all(moment is not None and moment >= since for moment in left)
 
 
 def _if_old(broom: Broom, named_at: Callable[[str], float], event: Event, swept: Swept) -> list[Event]:

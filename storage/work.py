@@ -5,6 +5,7 @@ cannot write. Attempts are counted when work is handed out, so an item that kill
 found and decided is written by `storage.findings` and `storage.reports`; exams become due in `storage.exams`.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -15,10 +16,15 @@ from sqlalchemy.sql.dml import Update
 from storage.database import Database
 from storage.schema import Exam, Instance
 
+log = logging.getLogger(__name__)
+
 # A value of `dcis_node.mammogram.facts.Reason`; storage does not import that package.
-ANALYSIS_FAILED = "analysis_failed"
+ANALYSIS_DIED = "analysis_process_died"
 # What is kept of an exam whose workers left no word.
 DIED = "the worker died while it decided the exam"
+# An item that was tried before goes behind those that came so much later: what kills its worker keeps nobody waiting,
+# and under a steady load it is not put off for ever.
+BEHIND_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ def claim_instance(
 ) -> ViewClaim | None:
     """Claim the view that has waited longest.
 
-    A view whose attempts are spent (its worker died each time) is set `failed` on the way and never blocks others.
+    A view whose attempts are spent (its worker died in the last) is set `failed` on the way and never blocks others.
 
     Returns
     -------
@@ -79,10 +85,12 @@ def claim_instance(
                 update(Instance)
                 .where(Instance.id == row.id, Instance.analysis == row.analysis, Instance.attempts == row.attempts)
                 .where(Instance.lease_owner == row.lease_owner, Instance.lease_until == row.lease_until)
-                .values(**(_failed(ANALYSIS_FAILED) if spent else {"analysis": "leased", **_leased(claim)})),
+                .values(**(_failed(ANALYSIS_DIED) if spent else {"analysis": "leased", **_leased(claim)})),
             )
         if taken and not spent:
             return claim
+        if taken:
+            log.error("event=view_set_aside instance=%d attempts=%d reason=%s", row.id, row.attempts, ANALYSIS_DIED)
 
 
 def _next_view(now: float) -> Executable:
@@ -99,7 +107,7 @@ def _next_view(now: float) -> Executable:
             Instance.lease_until,
         )
         .where(or_(waiting, abandoned))
-        .order_by(Instance.received_at, Instance.id)
+        .order_by(Instance.received_at + BEHIND_SECONDS * Instance.attempts, Instance.id)
         .limit(1)
     )
 
@@ -126,12 +134,31 @@ def fail_view(db: Database, claim: ViewClaim, *, reason: str, retry_at: float | 
         return changed(session, update(Instance).where(held_view(claim)).values(**values))
 
 
+def give_back_view(db: Database, claim: ViewClaim, *, retry_at: float) -> bool:
+    """Give a view back untried: what failed was not the view, and the attempt does not count.
+
+    Parameters
+    ----------
+    retry_at
+        When it may be claimed again (Unix seconds).
+
+    Returns
+    -------
+    bool
+        False if the lease was lost meanwhile; nothing was changed then.
+    """
+    untried = {"analysis": "pending", "next_try_at": retry_at, "lease_owner": "", "lease_until": 0.0}
+    with db.write() as session:
+        return changed(session, update(Instance).where(held_view(claim)).values(**untried, attempts=claim.attempts - 1))
+
+
 def claim_exam(
     db: Database, *, owner: str, now: float, lease_seconds: float, max_attempts: int = 2
 ) -> ExamClaim | None:
     """Claim the due exam that has waited longest, none of whose eligible views is still to be analysed.
 
-    An exam whose attempts are spent is set `failed` on the way: visible in the status, in nobody's way.
+    An exam whose attempts are spent is set `failed` on the way: visible in the status, in nobody's way. What the
+    attempt before came to is taken out of the row with the claim, so that one that leaves no word is known as such.
     """
     while True:
         with db.read() as session:
@@ -148,17 +175,19 @@ def claim_exam(
                 update(Exam)
                 .where(Exam.id == row.id, Exam.state == "due", Exam.attempts == row.attempts, ~_unfinished_views())
                 .where(Exam.lease_owner == row.lease_owner, Exam.lease_until == row.lease_until)
-                .values(**(failed if spent else _leased(claim))),
+                .values(**(failed if spent else {**_leased(claim), "failure": ""})),
             )
         if taken and not spent:
             return claim
+        if taken:
+            log.error("event=exam_set_aside exam=%d attempts=%d failure='%s'", row.id, row.attempts, failure)
 
 
 def _next_exam(now: float) -> Executable:
     return (
         select(Exam.id, Exam.completeness, Exam.attempts, Exam.failure, Exam.lease_owner, Exam.lease_until)
         .where(Exam.state == "due", Exam.lease_until <= now, ~_unfinished_views())
-        .order_by(Exam.last_image_at, Exam.id)
+        .order_by(Exam.last_image_at + BEHIND_SECONDS * Exam.attempts, Exam.id)
         .limit(1)
     )
 

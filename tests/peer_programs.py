@@ -62,6 +62,34 @@ def storescp(tmp_path: Path, *options: str, aet: str = "STORESCP", port: int | N
         yield StoreScp(port, aet, folder)
 
 
+QRSCP_CONFIG = """
+MaxPDUSize = 16384
+MaxAssociations = 16
+HostTable BEGIN
+HostTable END
+VendorTable BEGIN
+VendorTable END
+AETable BEGIN
+{aet} {folder} RW (1000, 1024mb) ANY
+AETable END
+"""
+
+
+@contextlib.contextmanager
+def qrscp(tmp_path: Path, *options: str, aet: str = "QRSCP", port: int | None = None) -> Iterator[StoreScp]:
+    """Run DCMTK's dcmqrscp: stores, and answers queries; `folder` is its storage area."""
+    tool = require("dcmqrscp")
+    port = port or free_port()
+    folder = tmp_path / f"qrscp-{port}"
+    folder.mkdir(exist_ok=True)
+    config = tmp_path / f"qrscp-{port}.cfg"
+    config.write_text(QRSCP_CONFIG.format(aet=aet, folder=folder))
+    with running(
+        [tool, "-q", "-c", config, *options, str(port)], log=tmp_path / f"qrscp-{port}.log", ready=lambda: listens(port)
+    ):
+        yield StoreScp(port, aet, folder)
+
+
 def storescu(
     paths: Sequence[Path], *, port: int, aet: str, calling_aet: str = "STORESCU", options: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -63,6 +64,7 @@ class StoragePeer:
     require_calling_aet: Sequence[str] = ()
     maximum_associations: int = 50
     echo: bool = True
+    tls: ssl.SSLContext | None = None
     received: list[Received] = field(default_factory=list)
 
     def __enter__(self) -> "StoragePeer":
@@ -86,7 +88,10 @@ class StoragePeer:
         entity.supported_contexts = self._supported()
         handlers = [(evt.EVT_C_STORE, self._store), (evt.EVT_ESTABLISHED, self._established)]
         self._server = entity.make_server(
-            ("127.0.0.1", self.port), evt_handlers=handlers, server_class=ThreadedAssociationServer
+            ("127.0.0.1", self.port),
+            evt_handlers=handlers,
+            server_class=ThreadedAssociationServer,
+            ssl_context=self.tls,
         )
         # As `start_server` does, but that one looks only twice a second whether to end.
         entity._servers.append(self._server)

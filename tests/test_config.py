@@ -57,6 +57,10 @@ def test_a_registry_is_relative_to_the_file_and_used_when_named(config, tmp_path
     assert loaded.registry_folder == tmp_path / "models"
 
 
+def test_cohorts_are_relative_to_the_file(config, tmp_path):
+    assert config("[retention]\ncohorts = ['c']").cohort_folders == (tmp_path / "c",)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigurationError, match="no such file"):
         load_configuration(tmp_path / "nowhere.toml")
@@ -116,6 +120,10 @@ def test_a_file_that_is_no_toml_is_named_with_the_place(config):
         ("[audit]\nrepository = 'udp://h:514'", ["audit.repository = 'udp://h:514'"]),
         ("[audit]\nrepository = 'tcp://h:70000'", ["audit", "a TCP port is 1 to 65535"]),
         ("[audit]\nrepository = 'tls://h:6514'", ["audit", "needs audit.ca"]),
+        ("[retention]\nimages_days = 40.0\nresults_days = 30.0", ["retention", "images_days <= results_days"]),
+        ("[retention]\nimages_days = 0.0\nrows_days = 30.0", ["retention", "rows_days must hold"]),
+        ("[retention]\nimages_days = 0.5", ["retention", "least_days <= images_days"]),
+        ("[retention]\nimages_days = -1.0", ["retention.images_days = -1.0"]),
         ("base = '/'", ["base", "unknown key"]),
     ],
 )

@@ -17,7 +17,7 @@ MOST_NAMES = 6
 MOST_REPEATS = 3
 # Reasons that another try may end; the others stand in the header.
 FAILURES = frozenset(
-    {Reason.ANALYSIS_FAILED, Reason.NO_BREAST_FOUND}
+    {Reason.ANALYSIS_FAILED, Reason.ANALYSIS_DIED, Reason.NO_BREAST_FOUND}
     | {reason for reason in Reason if reason.value.startswith(("pixels_", "unsupported_"))}
 )
 

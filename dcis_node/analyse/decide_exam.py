@@ -1,19 +1,24 @@
 """One due exam: from the stored analyses of its views to a saved report with its result objects."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from dcis_node.analyse.exam_answer import Decider, answer_of, gather, inputs_sha256
+from dcis_node.analyse.exam_answer import Decider, answer_of, gather, inputs_of, inputs_sha256
 from dcis_node.analyse.judged import JudgedImage, image_to_json, without_superseded
+from dcis_node.mammogram.facts import Reason
 from dcis_node.results.answer import ExamAnswer, ResultObject
+from dcis_node.results.kinds import ResultKind
 from dcis_node.results.profiles import kinds_to_build
-from storage.exams import ExamInstance
+from storage.exams import ExamInstance, exam_senders
 from storage.files import FileStore
 from storage.findings import analyse_again
 from storage.records import RecordedImage, RecordedReport, Records
 from storage.reports import NewReport, NewResult, Saved, is_reported, keep_report, last_report, save_report
 from storage.work import ExamClaim
+
+# Every profile sends it. No picture is drawn, nothing of the exam is read but the headers.
+LEAST = (ResultKind.READABLE_REPORT,)
 
 
 class Outcome(StrEnum):
@@ -41,7 +46,13 @@ Prepared = NewReport | ViewsMissing | SameInputs
 
 
 def prepare_report(
-    decider: Decider, exam_id: int, *, completeness: str, now: float, without_analysis: bool = False, failure: str = ""
+    decider: Decider,
+    exam_id: int,
+    *,
+    completeness: str,
+    now: float,
+    unanalysed: Reason | None = None,
+    failure: str = "",
 ) -> Prepared:
     """Decide an exam and build its result objects; they and their record are in the files then, nothing in the index.
 
@@ -55,9 +66,9 @@ def prepare_report(
         Name of the rule that ended the waiting.
     now
         Unix seconds.
-    without_analysis
-        The last resort, when deciding has failed before: every view is reported as `analysis_failed`, so that the
-        exam still gets an answer.
+    unanalysed
+        The last resort, when deciding has failed before: every view is reported as not analysed for this reason, so
+        that the exam still gets an answer. If the process died of it, that answer is the least one: a report of text.
     failure
         Why, then.
 
@@ -68,20 +79,36 @@ def prepare_report(
     StorageError
         These inputs have been answered, and an object of that answer is damaged or missing.
     """
-    gathered = gather(decider, exam_id, without_analysis=without_analysis)
+    gathered = gather(decider, exam_id, unanalysed=unanalysed)
     if gathered.missing:
         return ViewsMissing(gathered.missing)
     judged = without_superseded(gathered.images)
-    inputs = inputs_sha256(judged, decider.bundle)
+    inputs = inputs_of(decider, judged)
     with decider.db.read() as session:
-        if is_reported(session, exam_id, inputs):
+        known = {inputs, inputs_sha256(judged, decider.bundle)}
+        if any(is_reported(session, exam_id, one) for one in known):
             return SameInputs()
         earlier = last_report(session, exam_id)
+        senders = exam_senders(session, exam_id)
+    decider = replace(decider, destinations=tuple(d for d in decider.destinations if d.serves(senders)))
+    if earlier is not None and not judged:
+        # All images have left, and too little is kept of them to say more than the last report does.
+        return SameInputs()
     records = Records(decider.files)
     record = records.report(inputs)
     if record is None:
         answer = answer_of(decider, judged, gathered.instances, completeness=completeness, now=now, earlier=earlier)
-        made = _record(decider, answer, judged, gathered.instances, completeness=completeness, now=now, failure=failure)
+        kinds = LEAST if unanalysed is Reason.ANALYSIS_DIED else kinds_of(decider, answer)
+        made = _record(
+            decider,
+            answer,
+            judged,
+            gathered.instances,
+            kinds=kinds,
+            completeness=completeness,
+            now=now,
+            failure=failure,
+        )
         record = records.keep_report(made)
     return _new_report(decider, record, least_version=1 if earlier is None else earlier.version + 1)
 
@@ -115,12 +142,12 @@ def _record(
     judged: Sequence[JudgedImage],
     instances: Sequence[ExamInstance],
     *,
+    kinds: Collection[ResultKind],
     completeness: str,
     now: float,
     failure: str,
 ) -> RecordedReport:
     """Build the result objects, put them into the files, and say what they are."""
-    kinds = kinds_to_build(decider.destinations, outlined=answer.outlined)
     results = tuple(_store(decider.files, result) for result in decider.build(answer, kinds))
     return RecordedReport(
         inputs_sha256=answer.inputs_sha256,
@@ -136,6 +163,11 @@ def _record(
         completeness=completeness,
         failure=failure,
     )
+
+
+def kinds_of(decider: Decider, answer: ExamAnswer) -> Collection[ResultKind]:
+    """Give the kinds of objects that the destinations want of an answer."""
+    return kinds_to_build(decider.destinations, outlined=answer.outlined)
 
 
 def _new_report(decider: Decider, record: RecordedReport, *, least_version: int) -> NewReport:

@@ -1,8 +1,9 @@
 """The answer behind the last report of an exam, put together again: for objects that were not built at the time."""
 
-from dcis_node.analyse.exam_answer import Decider, answer_of, gather, inputs_sha256
+from dcis_node.analyse.exam_answer import Decider, answer_of, gather, inputs_of
 from dcis_node.analyse.judged import without_superseded
 from dcis_node.errors import InputError
+from dcis_node.mammogram.facts import Reason
 from dcis_node.results.answer import ExamAnswer
 from storage.kept import kept_report
 
@@ -25,10 +26,10 @@ def answer_again(decider: Decider, exam_id: int) -> ExamAnswer:
     if kept is None:
         raise InputError("no_report", f"exam {exam_id} has no report yet")
     # The last resort of the worker is a report that takes every view as failed.
-    for without_analysis in (False, True):
-        gathered = gather(decider, exam_id, without_analysis=without_analysis)
+    for unanalysed in (None, Reason.ANALYSIS_FAILED, Reason.ANALYSIS_DIED):
+        gathered = gather(decider, exam_id, unanalysed=unanalysed)
         judged = without_superseded(gathered.images)
-        if not gathered.missing and inputs_sha256(judged, decider.bundle) == kept.inputs_sha256:
+        if not gathered.missing and inputs_of(decider, judged) == kept.inputs_sha256:
             return answer_of(
                 decider,
                 judged,

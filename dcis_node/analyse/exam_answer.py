@@ -5,13 +5,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pydicom import dcmread
-
 from dcis_node.analyse.analysis_record import record_from_json
 from dcis_node.analyse.changes import change_sentence
 from dcis_node.analyse.exam_marks import marks_on, read_exam_marks
 from dcis_node.analyse.exam_rejections import read_exam_rejections
 from dcis_node.analyse.judged import JudgedImage, evidence_of, image_to_json
+from dcis_node.analyse.remembered import another_answer, attributes_of, has_left, still_speaks, stored_analysis
 from dcis_node.analyse.sentences import completeness_sentence, superseded_sentence
 from dcis_node.analyse.view import METHOD_VERSION, analysis_key
 from dcis_node.canonical import digest
@@ -81,24 +80,29 @@ class Gathered:
         return tuple(i.instance_id for i in self.images if i.reason is Reason.ELIGIBLE and i.record is None)
 
 
-def gather(decider: Decider, exam_id: int, *, without_analysis: bool = False) -> Gathered:
+def gather(decider: Decider, exam_id: int, *, unanalysed: Reason | None = None) -> Gathered:
     """Read the images of an exam from the index, with the analyses by this bundle and the marks now known.
 
     Parameters
     ----------
-    without_analysis
-        Takes every view as `analysis_failed`.
+    unanalysed
+        The last resort: takes every view as not analysed for this reason. If that is that the process died, no other
+        object of the exam is opened: one of them may be what it died of.
     """
     with decider.db.read() as session:
         instances = exam_instances(session, exam_id)
-    rejected = read_exam_rejections(instances, decider.files)
-    images = [_image(instance, rejected) for instance in instances if instance.is_image]
-    if without_analysis:
-        images = [_unanalysed(image) for image in images]
+    here = [instance for instance in instances if instance.is_image or not has_left(instance, decider.files)]
+    untouched = unanalysed is Reason.ANALYSIS_DIED
+    rejected = frozenset() if untouched else read_exam_rejections(here, decider.files)
+    gone = {instance.id for instance in here if has_left(instance, decider.files)}
+    images = [_image(instance, rejected) for instance in here if instance.is_image]
+    if unanalysed is not None:
+        images = [_unanalysed(image, unanalysed) for image in images]
     else:
-        marks = read_exam_marks(instances, decider.files)
-        images = [_with_analysis(decider, image, marks) for image in images]
-    return Gathered(tuple(images), tuple(instances))
+        marks = read_exam_marks(here, decider.files)
+        images = [_with_analysis(decider, image, marks, has_left=image.instance_id in gone) for image in images]
+    speaking = (image for image in images if image.instance_id not in gone or still_speaks(image, decider.files))
+    return Gathered(tuple(speaking), tuple(instances))
 
 
 def _image(instance: ExamInstance, rejected: Collection[str]) -> JudgedImage:
@@ -114,7 +118,7 @@ def _image(instance: ExamInstance, rejected: Collection[str]) -> JudgedImage:
     )
 
 
-def _with_analysis(decider: Decider, image: JudgedImage, marks: Sequence[Mark]) -> JudgedImage:
+def _with_analysis(decider: Decider, image: JudgedImage, marks: Sequence[Mark], *, has_left: bool) -> JudgedImage:
     """Put an image together with its stored analysis; ELIGIBLE without a record if that is missing."""
     if image.reason is not Reason.ELIGIBLE:
         return image
@@ -122,6 +126,8 @@ def _with_analysis(decider: Decider, image: JudgedImage, marks: Sequence[Mark]) 
     key = analysis_key(image.sha256, decider.bundle, on_it)
     with decider.db.read() as session:
         stored = find_analysis(session, key)
+    if stored is None and has_left:
+        stored = stored_analysis(decider.db, image, decider.bundle)
     if stored is None:
         return image
     png = decider.files.read(stored.mask_sha256) if stored.mask_sha256 else None
@@ -129,10 +135,8 @@ def _with_analysis(decider: Decider, image: JudgedImage, marks: Sequence[Mark]) 
     return replace(image, record=record_from_json(stored.prediction, png, picture), marks=len(on_it))
 
 
-def _unanalysed(image: JudgedImage) -> JudgedImage:
-    if image.reason is not Reason.ELIGIBLE:
-        return image
-    return replace(image, reason=Reason.ANALYSIS_FAILED, record=None)
+def _unanalysed(image: JudgedImage, reason: Reason) -> JudgedImage:
+    return replace(image, reason=reason, record=None) if image.reason is Reason.ELIGIBLE else image
 
 
 def inputs_sha256(images: Sequence[JudgedImage], bundle: Bundle) -> str:
@@ -142,6 +146,11 @@ def inputs_sha256(images: Sequence[JudgedImage], bundle: Bundle) -> str:
         for image in sorted(images, key=lambda image: image.sha256)
     ]
     return digest({"images": values, "bundle": bundle.sha256, "method": METHOD_VERSION})
+
+
+def inputs_of(decider: Decider, images: Sequence[JudgedImage]) -> str:
+    """Give the digest that the answer to these images is known by (see `another_answer`)."""
+    return another_answer(inputs_sha256(images, decider.bundle), images, decider.files)
 
 
 def _mark_values(image: JudgedImage) -> dict[str, Any] | None:
@@ -185,7 +194,7 @@ def answer_of(
         equipment=decider.equipment,
         # The site's own time zone, as the images have it.
         made_at=datetime.fromtimestamp(now, tz=UTC).astimezone(),
-        inputs_sha256=inputs_sha256(images, bundle),
+        inputs_sha256=inputs_of(decider, images),
         completeness=completeness_sentence(completeness),
     )
     if earlier is None:
@@ -248,7 +257,7 @@ def _source_image(
     record = image.record
     return SourceImage(
         header=image.header,
-        attributes=dcmread(files.path(image.sha256), stop_before_pixels=True),
+        attributes=attributes_of(files, image.sha256),
         reason=image.reason,
         explanation=explanation,
         prediction=None if record is None else record.prediction,

@@ -35,6 +35,7 @@ from storage.findings import StoredAnalysis, find_analysis, finish_view
 from storage.pins import pin_bundle, pinned_bundle
 from storage.records import RecordedAnalysis, Records
 from storage.work import (
+    DIED,
     Claim,
     ExamClaim,
     ViewClaim,
@@ -197,7 +198,7 @@ def _decide_next(bench: Workbench) -> bool:
                 claim.id,
                 completeness=claim.completeness,
                 now=bench.clock(),
-                without_analysis=last,
+                unanalysed=_last_resort(claim) if last else None,
                 failure=claim.failure if last else "",
             )
         outcome = finish_exam(decider, lease.claim, prepared, failure=claim.failure if last else "")
@@ -213,6 +214,11 @@ def _decide_next(bench: Workbench) -> bool:
     except Exception as error:  # noqa: BLE001 -- the edge of an item: recorded on it, and the next one is done
         _record_undecided(bench, lease.claim, error)
     return True
+
+
+def _last_resort(claim: ExamClaim) -> Reason:
+    """Say why the exam is answered without its analysis."""
+    return Reason.ANALYSIS_DIED if claim.failure == DIED else Reason.ANALYSIS_FAILED
 
 
 def _record_undecided(bench: Workbench, claim: ExamClaim, error: Exception) -> None:

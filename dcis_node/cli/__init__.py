@@ -11,9 +11,11 @@ import typer
 
 from dcis_node import __version__
 from dcis_node.cli.common import CANNOT_START, DONE, NOT_DONE
+from dcis_node.cli.delivery_commands import requeue
 from dcis_node.cli.exam_commands import exams, preview, retry, trace
-from dcis_node.cli.node_commands import check, demo, metrics, run, status, verify_bundle
+from dcis_node.cli.node_commands import check, demo, metrics, reload, run, status, verify_bundle
 from dcis_node.cli.peer_commands import echo, send
+from dcis_node.cli.retention_command import retention
 from dcis_node.cli.upkeep_commands import backup, rebuild_index, restore, sweep
 from dcis_node.errors import BundleError, ConfigurationError, DcisNodeError, StorageError
 
@@ -38,15 +40,18 @@ for command in (
     demo,
     check,
     run,
+    reload,
     status,
     metrics,
     exams,
     trace,
     preview,
     retry,
+    requeue,
     send,
     echo,
     sweep,
+    retention,
     backup,
     restore,
     rebuild_index,

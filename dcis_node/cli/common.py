@@ -5,6 +5,7 @@
 
 import gc
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dcis_node.config import Configuration, load_configuration
+from dcis_node.config import Configuration, load_configuration, parse_configuration
+from dcis_node.errors import DcisNodeError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 DONE, NOT_DONE, CANNOT_START = 0, 1, 2
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The settings; config.toml explains every key.")]
+ConfigFdOption = Annotated[int | None, typer.Option("--config-fd", hidden=True)]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there.")]
 UidArgument = Annotated[str, typer.Argument(help="UID of a study, series, image or result; or the number of an exam.")]
 
@@ -36,6 +39,28 @@ def open_index(config: Path) -> Iterator[tuple[Configuration, Any]]:
         yield configuration, db
     finally:
         db.close()
+
+
+def configuration_of(config: Path, descriptor: int | None) -> Configuration:
+    """Read the settings: the file, or those that a supervisor has taken from it and hands on."""
+    if descriptor is None:
+        return load_configuration(config)
+    # Several processes share the position in the file, so it is read without one.
+    return parse_configuration(os.pread(descriptor, os.fstat(descriptor).st_size, 0), config)
+
+
+@contextmanager
+def last_words() -> Iterator[None]:
+    """Tell the supervisor, if there is one, by which error this process ends."""
+    from dcis_node.operate.pulse import LastWords, Pulse
+
+    try:
+        yield
+    except Exception as error:
+        # Our own texts hold no patient data; of others the kind is enough.
+        text = str(error) if isinstance(error, DcisNodeError) else ""
+        Pulse.of(os.environ).leave(LastWords(type(error).__name__, text))
+        raise
 
 
 @contextmanager

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from dcis_node.cli.common import DONE, NOT_DONE, ConfigOption, JsonOption, console, open_index, print_json, uncollected
+from dcis_node.cli.common import (
+    DONE,
+    NOT_DONE,
+    ConfigFdOption,
+    ConfigOption,
+    JsonOption,
+    configuration_of,
+    console,
+    last_words,
+    open_index,
+    print_json,
+    uncollected,
+)
 from dcis_node.config import load_configuration
 
 ROLES = ("receive", "analyse", "deliver", "clock")
@@ -44,11 +56,13 @@ def run(
     listen_fd: Annotated[int | None, typer.Option("--listen-fd", hidden=True)] = None,
     tls_listen_fd: Annotated[int | None, typer.Option("--tls-listen-fd", hidden=True)] = None,
     lifeline_fd: Annotated[int | None, typer.Option("--lifeline-fd", hidden=True)] = None,
+    config_fd: ConfigFdOption = None,
 ) -> None:
     """Run the node until SIGTERM or Ctrl-C: receivers, analysis, courier and clock under one supervisor.
 
-    On SIGTERM each process finishes its current item and leaves. A process that dies is started again and its work is
-    picked up. Every process can also be run alone, on several hosts that share the index and the files.
+    On SIGTERM each process finishes its current item and leaves. On SIGHUP (`dcis-node reload`) the settings and the
+    bundle are taken anew. A process that dies or hangs is started again and its work is picked up. Every process can
+    also be run alone, on several hosts that share the index and the files.
     """
     if role is not None and role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role; allowed: {', '.join(ROLES)}")
@@ -59,7 +73,7 @@ def run(
     from dcis_node.operate.logs import configure_logging
     from dcis_node.operate.role import run_role
 
-    configuration = load_configuration(config)
+    configuration = configuration_of(config, config_fd)
     process = name or f"{role}-0"
     configure_logging(configuration.node.log_level, name=process if role else "supervisor")
     if role is None or lifeline_fd is None:
@@ -69,14 +83,30 @@ def run(
             run_node(configuration, config.resolve())
             return
         prepare(configuration)
-    run_role(role, configuration, process, listen_fd=listen_fd, tls_listen_fd=tls_listen_fd, lifeline=lifeline_fd)
+    with last_words():
+        run_role(role, configuration, process, listen_fd=listen_fd, tls_listen_fd=tls_listen_fd, lifeline=lifeline_fd)
 
 
-def verify_bundle(config: ConfigOption = Path("config.toml")) -> None:
+def reload(
+    config: ConfigOption = Path("config.toml"),
+    seconds: Annotated[float, typer.Option("--timeout", min=1, help="How long to wait for the outcome.")] = 600.0,
+) -> None:
+    """Let the running node take its settings and its model bundle anew, without dropping an association.
+
+    Exit code 1 if they were refused (the node goes on with the old ones), or no node runs.
+    """
+    from dcis_node.operate.reload_request import request_reload
+
+    outcome = request_reload(config, seconds=seconds)
+    typer.echo(outcome.text)
+    raise typer.Exit(DONE if outcome.done else NOT_DONE)
+
+
+def verify_bundle(config: ConfigOption = Path("config.toml"), config_fd: ConfigFdOption = None) -> None:
     """Load the bundle of the configuration and print its name, version and hash."""
     from dcis_node.operate.bundles import bundle_of
 
-    bundle = bundle_of(load_configuration(config))
+    bundle = bundle_of(configuration_of(config, config_fd))
     typer.echo(f"{bundle.name} {bundle.version} sha256={bundle.sha256}")
 
 
@@ -85,7 +115,8 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
 
     Exit code 1 if a process is silent, a result is dead, images are refused because the disk is nearly full, our TLS
     certificate has expired or a new one cannot be used, the model that should judge was refused, the work of the night
-    failed or is overdue, or an exam got no answer or one without its analysis (`retry` decides it again).
+    failed or is overdue, a job of the clock failed, is late or hangs, or an exam got no answer or one without its
+    analysis (`retry` decides it again).
     """
     with uncollected():
         from dcis_node.operate.status import node_status
@@ -102,7 +133,9 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
     dead = any(counts.get("dead", 0) for counts in values["queues"]["outbox"].values())
     refused = values["bundle"]["refused"] or values["disk"]["refusing"] or values["tls"]["fault"]
     undone = any(work["overdue"] or not work["ok"] for work in values["maintenance"])
-    raise typer.Exit(NOT_DONE if silent or dead or refused or undone or values["failures"] else DONE)
+    undone = undone or not all(job["ok"] for job in values["jobs"].values())
+    unhealed = values["supervision"]["faults"]
+    raise typer.Exit(NOT_DONE if silent or dead or refused or undone or unhealed or values["failures"] else DONE)
 
 
 def metrics(config: ConfigOption = Path("config.toml")) -> None:

@@ -10,24 +10,41 @@ import typer
 from dcis_node.cli.common import DONE, NOT_DONE, ConfigOption, JsonOption, print_json
 from dcis_node.config import load_configuration
 
-ToOption = Annotated[str, typer.Option("--to", help="HOST:PORT of the storage SCP.", metavar="HOST:PORT")]
-AetOption = Annotated[str, typer.Option("--aet", help="AE title of the peer (the called one).")]
+ToOption = Annotated[
+    str | None, typer.Option("--to", help="HOST:PORT of the storage SCP; with --aet.", metavar="HOST:PORT")
+]
+AetOption = Annotated[str | None, typer.Option("--aet", help="AE title of the peer (the called one).")]
 CallingOption = Annotated[str, typer.Option("--calling-aet", help="AE title to call as.")]
 
 
 def send(
     folder: Annotated[Path, typer.Argument(help="A DICOM file, or a folder that is searched for DICOM files.")],
-    to: ToOption,
-    aet: AetOption,
+    to: ToOption = None,
+    aet: AetOption = None,
     calling_aet: CallingOption = "DCIS_SEND",
+    destination: Annotated[
+        str, typer.Option("--destination", help="A destination of config.toml, with all its settings; not with --to.")
+    ] = "",
+    config: ConfigOption = Path("config.toml"),
     as_json: JsonOption = False,
 ) -> None:
-    """Send DICOM files by C-STORE, as they are. Exit code 1 if one was not stored."""
-    from dcis_node.deliver.outcome import PeerAddress
-    from dcis_node.operate.sending import send_folder
+    """Send DICOM files: to --to and --aet by C-STORE, as they are, or to a destination. Exit code 1 if not all arrived.
 
-    host, port = _host_port(to)
-    lines = send_folder(folder, PeerAddress(host=host, port=port, aet=aet, calling_aet=calling_aet))
+    To a destination they go as its results do (TLS, AE titles, syntaxes), past the outbox: nothing is recorded.
+    """
+    from dcis_node.deliver.outcome import PeerAddress
+    from dcis_node.operate.sending import destination_of, route_to, send_folder
+
+    if destination and (to or aet):
+        raise typer.BadParameter("--destination does not go with --to and --aet")
+    if destination:
+        configuration = load_configuration(config)
+        lines = send_folder(folder, route_to(configuration, destination_of(configuration, destination)))
+    elif to and aet:
+        host, port = _host_port(to)
+        lines = send_folder(folder, PeerAddress(host=host, port=port, aet=aet, calling_aet=calling_aet))
+    else:
+        raise typer.BadParameter("where to? Give --to and --aet, or --destination")
     if as_json:
         print_json({"sent": [line.to_json() for line in lines]})
     else:
@@ -47,17 +64,16 @@ def echo(
     """Ask peers whether they are there (C-ECHO): one by --to and --aet, or every destination of config.toml."""
     from dcis_node.deliver.outcome import PeerAddress
     from dcis_node.deliver.sender import echo as verify
-    from dcis_node.operate.sending import peer_of
+    from dcis_node.operate.sending import route_to
 
     if (to is None) != (aet is None):
         raise typer.BadParameter("--to and --aet go together; without both, the destinations of config.toml are asked")
     if to is not None and aet is not None:
         host, port = _host_port(to)
-        peers = {to: PeerAddress(host=host, port=port, aet=aet, calling_aet=calling_aet)}
+        answers = {to: verify(PeerAddress(host=host, port=port, aet=aet, calling_aet=calling_aet))}
     else:
         configuration = load_configuration(config)
-        peers = {d.name: peer_of(configuration, d) for d in configuration.destinations}
-    answers = {name: verify(peer) for name, peer in peers.items()}
+        answers = {d.name: route_to(configuration, d).probe() for d in configuration.destinations}
     if as_json:
         print_json({"peers": {name: {"ok": answer.ok, "text": answer.text} for name, answer in answers.items()}})
     else:

@@ -2,8 +2,9 @@
 
 from dcis_node.config.configuration import Configuration
 from dcis_node.config.delivery import DeliverSettings, DestinationSettings, DestinationTls
-from dcis_node.config.load import configuration_from, load_configuration
+from dcis_node.config.load import configuration_from, load_configuration, parse_configuration, read_settings
 from dcis_node.config.reception import Peer, ReceiveSettings, TlsSettings
+from dcis_node.config.retention import RetentionSettings
 from dcis_node.config.sections import (
     REGISTRY,
     AnalyseSettings,
@@ -29,8 +30,11 @@ __all__ = [
     "NodeSettings",
     "Peer",
     "ReceiveSettings",
+    "RetentionSettings",
     "StorageSettings",
     "TlsSettings",
     "configuration_from",
     "load_configuration",
+    "parse_configuration",
+    "read_settings",
 ]

@@ -8,6 +8,7 @@ from pydantic import field_validator
 from dcis_node.config.base import AsTuple, Settings
 from dcis_node.config.delivery import DeliverSettings, DestinationSettings
 from dcis_node.config.reception import ReceiveSettings, TlsSettings
+from dcis_node.config.retention import RetentionSettings
 from dcis_node.config.sections import (
     REGISTRY,
     AnalyseSettings,
@@ -31,6 +32,7 @@ class Configuration(Settings):
     deliver: DeliverSettings = DeliverSettings()
     audit: AuditSettings = AuditSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
+    retention: RetentionSettings = RetentionSettings()
     metrics: MetricsSettings = MetricsSettings()
     destinations: Annotated[tuple[DestinationSettings, ...], AsTuple] = ()
     base: Path = Path()
@@ -71,6 +73,11 @@ class Configuration(Settings):
     def backup_folder(self) -> Path:
         """Folder of the backups; relative to the folder of config.toml."""
         return (self.base / self.maintenance.backup_folder).resolve()
+
+    @property
+    def cohort_folders(self) -> tuple[Path, ...]:
+        """Folders of the training cohorts whose images stay; relative to the folder of config.toml."""
+        return tuple((self.base / folder).resolve() for folder in self.retention.cohorts)
 
     @property
     def registry_folder(self) -> Path:

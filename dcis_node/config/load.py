@@ -29,11 +29,30 @@ def load_configuration(path: Path) -> Configuration:
         The file is missing, is not TOML, has an unknown key or a value that is not allowed. The text has one line per
         fault: file, key, value, and what is allowed.
     """
+    return parse_configuration(read_settings(path), path)
+
+
+def read_settings(path: Path) -> bytes:
+    """Read the file; what is in it is not looked at.
+
+    Raises
+    ------
+    ConfigurationError
+        It is missing or cannot be read.
+    """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path}: no such file; write one, or name it with --config") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({type(error).__name__})") from error
+
+
+def parse_configuration(text: bytes, path: Path) -> Configuration:
+    """Make settings from the bytes of a file at `path` (see `load_configuration`)."""
+    try:
+        values = tomllib.loads(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path}: cannot be read ({type(error).__name__})") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: not TOML: {error}") from error

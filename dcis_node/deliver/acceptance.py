@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_context
 
 from dcis_node.deliver.outcome import Failure, PeerAddress
@@ -18,7 +18,7 @@ class Acceptance:
     Parameters
     ----------
     refused
-        UIDs of the SOP classes that it does not take in Explicit VR Little Endian.
+        UIDs of the SOP classes that it does not take in a syntax in which they may be sent to it.
     failure
         Why it could not be asked, in an administrator's words; "" if it answered.
     """
@@ -36,7 +36,8 @@ def ask_acceptance(peer: PeerAddress, sop_class_uids: Iterable[str]) -> Acceptan
         At least one, at most 128 (PS3.8 9.3.2.2).
     """
     asked = frozenset(map(str, sop_class_uids))
-    contexts = [build_context(uid, ExplicitVRLittleEndian) for uid in sorted(asked)]
+    syntaxes: list[str | UID] = [ExplicitVRLittleEndian, *([ImplicitVRLittleEndian] if peer.implicit else [])]
+    contexts = [build_context(uid, syntaxes) for uid in sorted(asked)]
     try:
         association = associate(peer, contexts)
     except Refused as refused:

@@ -4,22 +4,27 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from dcis_node.config import DeliverSettings, DestinationSettings
 from dcis_node.deliver.events import Notify, nobody
 from dcis_node.deliver.lane import Lane, deliver_next
-from dcis_node.deliver.outcome import PeerAddress
+from dcis_node.deliver.loops import Loop, Ticks, run_loops
+from dcis_node.deliver.prover import Prover, prove_next
+from dcis_node.deliver.provers import prover_of
+from dcis_node.deliver.routes import route_of
+from dcis_node.deliver.watch import WATCH_SECONDS, Watch
 from storage import outbox
 from storage.database import Database
 from storage.files import FileStore
 
 __all__ = ["Lane", "deliver_next", "run_courier"]
 
-log = logging.getLogger(__name__)
+WATCH_LIMIT_SECONDS = 300.0  # longest look for what is late: some short readings of the index
 
-POLL_SECONDS = 0.25  # results leave this soon after they were made; an idle look costs one read
+log = logging.getLogger(__name__)
 
 
 def run_courier(
@@ -29,6 +34,7 @@ def run_courier(
     destinations: Sequence[DestinationSettings],
     settings: DeliverSettings,
     aet: str,
+    base: Path = Path(),
     owner: str,
     stop: threading.Event,
     beat: Callable[[], None],
@@ -46,13 +52,14 @@ def run_courier(
         Waits and leases.
     aet
         Our AE title, for destinations that set no `calling_aet`.
+    base
+        The folder to which paths in `destinations` are relative.
     owner
         Name of this courier: the same after a restart, so that it takes back what its predecessor had leased.
     stop
         Ends the courier after the object that is being sent; that may take several times `settings.timeout_seconds`.
     beat
         Called a few times a second, as long as no destination's thread has been stuck for longer than a lease.
-
     notify
         The audit trail.
 
@@ -65,76 +72,45 @@ def run_courier(
     log.info("event=courier_start destinations=%d leases_returned=%d", len(destinations), returned)
     _warn_of_strangers(db, destinations)
     leave = threading.Event()
-    ticks: dict[str, float] = {}
-    lanes = [
-        _lane(
-            destination,
+    loops: list[Loop] = []
+    for destination in destinations:
+        prover = prover_of(destination, settings, db=db, aet=aet, base=base)
+        lane = Lane(
             db=db,
             files=files,
+            destination=destination.name,
+            route=route_of(destination, settings, aet=aet, base=base),
             settings=settings,
-            aet=aet,
             owner=owner,
+            rng=random.SystemRandom(),
             stop=leave,
-            ticks=ticks,
             notify=notify,
+            proven=prover is not None,
         )
-        for destination in destinations
-    ]
-    with ThreadPoolExecutor(max_workers=max(1, len(lanes)), thread_name_prefix="lane") as pool:
-        runs = [pool.submit(_run_lane, lane) for lane in lanes]
-        try:
-            while not stop.wait(POLL_SECONDS) and not any(run.done() for run in runs):
-                if all(time.monotonic() - ticks[lane.destination] < lane.lease_seconds for lane in lanes):
-                    beat()
-        finally:
-            leave.set()
-    for run in runs:
-        run.result()
+        loops += _loops(lane, prover)
+    loops.append(_watching(db, [destination.name for destination in destinations]))
+    run_loops(loops, stop=stop, leave=leave, beat=beat)
 
 
-def _lane(
-    destination: DestinationSettings,
-    *,
-    db: Database,
-    files: FileStore,
-    settings: DeliverSettings,
-    aet: str,
-    owner: str,
-    stop: threading.Event,
-    ticks: dict[str, float],
-    notify: Notify,
-) -> Lane:
-    peer = PeerAddress(
-        host=destination.host,
-        port=destination.port,
-        aet=destination.aet,
-        calling_aet=destination.calling_aet or aet,
-        timeout_seconds=settings.timeout_seconds,
-    )
-
-    def tick() -> None:
-        ticks[destination.name] = time.monotonic()
-
-    tick()
-    return Lane(
-        db=db,
-        files=files,
-        destination=destination.name,
-        peer=peer,
-        settings=settings,
-        owner=owner,
-        rng=random.SystemRandom(),
-        stop=stop,
-        tick=tick,
-        notify=notify,
-    )
+def _loops(lane: Lane, prover: Prover | None) -> Iterator[Loop]:
+    """Say what is done for one destination, each in a thread of its own."""
+    ticks = Ticks()
+    ticking = replace(lane, tick=ticks)
+    yield Loop(f"deliver {lane.destination}", lambda: deliver_next(ticking, now=time.time()), lane.lease_seconds, ticks)
+    if prover is not None:
+        name = f"prove {prover.destination}"
+        yield Loop(name, lambda: prove_next(prover, now=time.time()), prover.lease_seconds)
 
 
-def _run_lane(lane: Lane) -> None:
-    while not lane.stop.is_set():
-        lane.tick()
-        if not deliver_next(lane, now=time.time()):
-            lane.stop.wait(POLL_SECONDS)
+def _watching(db: Database, names: Sequence[str]) -> Loop:
+    """Look from time to time for what is late."""
+    watch = Watch(db, names)
+
+    def look() -> bool:
+        watch.look(now=time.time())
+        return False
+
+    return Loop("watch", look, WATCH_SECONDS + WATCH_LIMIT_SECONDS, pause_seconds=WATCH_SECONDS)
 
 
 def _warn_of_strangers(db: Database, destinations: Sequence[DestinationSettings]) -> None:

@@ -9,20 +9,23 @@ from dataclasses import dataclass
 
 from dcis_node.config import DeliverSettings
 from dcis_node.deliver import policy
+from dcis_node.deliver.breaker import Breaker, Streak, conclude
 from dcis_node.deliver.events import Notify, nobody
-from dcis_node.deliver.outcome import Failure, Outgoing, PeerAddress, Sent
+from dcis_node.deliver.outcome import Failure, Outgoing, Sent
 from dcis_node.deliver.policy import Action, Verdict
-from dcis_node.deliver.sender import send_files
+from dcis_node.deliver.proof_policy import PROOF_DELAY_SECONDS
+from dcis_node.deliver.route import Route
 from dcis_node.deliver.transfer import Transfer
 from dcis_node.errors import StorageError
 from storage import outbox
 from storage.database import Database
+from storage.destinations import Condition
 from storage.files import FileStore
 from storage.outbox import Parcel
 
 log = logging.getLogger(__name__)
 
-# Waits that one object can meet: connection, association, network, answer (see `PeerAddress.timeout_seconds`).
+# Waits that one object can meet: connection, association, network, answer (see `Address.timeout_seconds`).
 WAITS_OF_ONE_OBJECT = 4
 
 
@@ -34,6 +37,8 @@ class Lane:
     ----------
     destination
         Name of the destination in configuration and outbox.
+    route
+        How it is reached.
     owner
         Name under which rows are leased; the same after a restart, and no one else's.
     rng
@@ -44,30 +49,38 @@ class Lane:
         Called after each object as a sign of life.
     notify
         Told what is about to go, and what came of it.
+    proven
+        True if the arrival of what is sent is to be proven (see `dcis_node.deliver.prover`).
     """
 
     db: Database
     files: FileStore
     destination: str
-    peer: PeerAddress
+    route: Route
     settings: DeliverSettings
     owner: str
     rng: random.Random
     stop: threading.Event
     tick: Callable[[], None] = lambda: None
     notify: Notify = nobody
+    proven: bool = False
+
+    @property
+    def breaker(self) -> Breaker:
+        """The destination's circuit breaker."""
+        return Breaker(self.db, self.destination, self.route, self.settings, self.rng)
 
     @property
     def lease_seconds(self) -> float:
         """Length of a lease: longer than the handling of one object, after which it is renewed."""
-        return self.settings.lease_seconds + WAITS_OF_ONE_OBJECT * self.peer.timeout_seconds
+        return self.settings.lease_seconds + WAITS_OF_ONE_OBJECT * self.route.address.timeout_seconds
 
 
 def deliver_next(context: Lane, *, now: float) -> bool:
     """Send what is due of one study to the lane's destination, and record what came of each object.
 
     A death at any line leaves leased rows, which are sent again. An object that fails is pushed back in time; those
-    behind it go on.
+    behind it go on. While the destination's breaker is open nothing is claimed; at its time the destination is probed.
 
     Parameters
     ----------
@@ -79,19 +92,32 @@ def deliver_next(context: Lane, *, now: float) -> bool:
     Returns
     -------
     bool
-        True if something was claimed.
+        True if something was claimed, or the destination has come back.
 
     Raises
     ------
     StorageError
         The index cannot be used. What was sent but not recorded will be sent again.
     """
-    started = time.monotonic()
+    breaker = context.breaker
+    before = breaker.condition()
+    if before.is_open:
+        return breaker.probe(before, now=now)
     parcels = outbox.claim(
         context.db, owner=context.owner, now=now, lease_seconds=context.lease_seconds, destination=context.destination
     )
     if not parcels:
         return False
+    _deliver(context, parcels, before, now=now)
+    return True
+
+
+def _deliver(context: Lane, parcels: Sequence[Parcel], before: Condition, *, now: float) -> None:
+    started = time.monotonic()
+
+    def clock() -> float:
+        return now + time.monotonic() - started
+
     # One wait for all that fails now, so that the objects of an exam stay together.
     attempt = max(parcel.attempts for parcel in parcels)
     retry_at = now + policy.backoff(
@@ -101,17 +127,22 @@ def deliver_next(context: Lane, *, now: float) -> bool:
         rng=context.rng,
     )
     left = {parcel.sop_instance_uid: parcel for parcel in parcels}
-    with Transfer(parcels, context.peer, context.notify) as transfer:
+    streak = Streak(context.settings.breaker_failures)
+    text = ""
+    with Transfer(parcels, context.route.address, context.notify) as transfer:
         for sent in _send(context, parcels):
-            moment = now + time.monotonic() - started
+            moment = clock()
             parcel = left.pop(sent.item.sop_instance_uid)
-            transfer.note(parcel, _record(context, parcel, sent, now=moment, retry_at=retry_at))
+            streak.add(sent)
+            verdict = _record(context, parcel, sent, now=moment, retry_at=retry_at)
+            text = verdict.text
+            transfer.note(parcel, verdict)
             context.tick()
-            if context.stop.is_set() or not _keep(context, left, now=moment):
+            if context.stop.is_set() or streak.is_hopeless or not _keep(context, left, now=moment):
                 break
     if left:
         outbox.release(context.db, left.values(), owner=context.owner)
-    return True
+    conclude(context.breaker, streak, before=before, now=clock(), text=text)
 
 
 def _send(context: Lane, parcels: Sequence[Parcel]) -> Iterator[Sent]:
@@ -137,7 +168,7 @@ def _send_whole(context: Lane, items: Sequence[Outgoing], parcels: Sequence[Parc
             yield Sent(item, failure=Failure.UNREADABLE, detail=str(error))
         else:
             whole.append(item)
-    yield from send_files(whole, context.peer)
+    yield from context.route.send(whole)
 
 
 def _outgoing(context: Lane, parcel: Parcel) -> Outgoing:
@@ -146,7 +177,11 @@ def _outgoing(context: Lane, parcel: Parcel) -> Outgoing:
 
 
 def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: float) -> Verdict:
-    verdict = policy.judge(sent, context.peer, refusals=_refusals(context.db, parcel, sent.status))
+    verdict = policy.limited(
+        policy.judge(sent, context.route.address, refusals=_refusals(context.db, parcel, sent.status)),
+        tried_for=now - parcel.first_try_at,
+        give_up=context.settings.give_up_seconds,
+    )
     level = logging.INFO if verdict.action is Action.DONE else logging.WARNING
     log.log(
         level,
@@ -159,7 +194,8 @@ def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: 
         verdict.text,
     )
     if verdict.action is Action.DONE and sent.status is not None:
-        outbox.mark_sent(context.db, parcel, now=now, status=sent.status, note=verdict.text)
+        proof_due_at = now + PROOF_DELAY_SECONDS if context.proven else None
+        outbox.mark_sent(context.db, parcel, now=now, status=sent.status, note=verdict.text, proof_due_at=proof_due_at)
         return verdict
     if verdict.action is Action.DEAD:
         outbox.mark_dead(context.db, parcel, owner=context.owner, now=now, status=sent.status, error=verdict.text)

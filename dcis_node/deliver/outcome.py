@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from dcis_node.bcp195 import ClientTls
+
 
 @dataclass(frozen=True)
 class PeerAddress:
@@ -20,6 +22,12 @@ class PeerAddress:
     timeout_seconds
         Longest wait for each of: the connection, the answer to the association request, progress on the network, and
         (beside the time of the transfer) the answer to a request.
+    max_pdu_bytes
+        Largest PDU that we announce to it.
+    implicit
+        True if objects in Explicit VR Little Endian may go as Implicit VR Little Endian where it takes nothing else.
+    tls
+        None without TLS.
     """
 
     host: str
@@ -27,6 +35,9 @@ class PeerAddress:
     aet: str
     calling_aet: str = "DCIS_NODE"
     timeout_seconds: float = 30.0
+    max_pdu_bytes: int = 131072
+    implicit: bool = False
+    tls: ClientTls | None = None
 
     def __str__(self) -> str:
         return f"{self.aet} at {self.host}:{self.port}"
@@ -49,6 +60,7 @@ class Failure(StrEnum):
     NO_CONNECTION = "no_connection"  # refused, no route, unknown host
     CONNECT_TIMEOUT = "connect_timeout"
     REJECTED = "rejected"  # A-ASSOCIATE-RJ
+    TLS = "tls"  # no secure connection: a certificate that does not count, or no TLS there
     NO_ASSOCIATION = "no_association"  # A-ABORT, a closed connection or silence in place of A-ASSOCIATE-AC
     CLASS_NOT_ACCEPTED = "class_not_accepted"
     SYNTAX_NOT_ACCEPTED = "syntax_not_accepted"
@@ -93,7 +105,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class EchoResult:
-    """What came of a C-ECHO.
+    """What came of a C-ECHO, or of another question that asks only whether a destination is there.
 
     Parameters
     ----------
@@ -103,8 +115,16 @@ class EchoResult:
         What happened, in an administrator's words.
     seconds
         How long it took, association included.
+    reached
+        True if the peer talked to us, whatever it said: one without the verification service may take objects.
     """
 
     ok: bool
     text: str
     seconds: float
+    reached: bool = False
+
+    @property
+    def is_there(self) -> bool:
+        """True if it is worth trying to send."""
+        return self.ok or self.reached

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-from dcis_node.deliver.outcome import Failure, PeerAddress, Rejection, Sent
+from dcis_node.deliver.outcome import Failure, Rejection, Sent
+from dcis_node.deliver.route import Address
 
 SUCCESS = 0x0000
 DUPLICATE = 0x0111  # PS3.7 C.5.7: the peer has this SOP Instance UID already
@@ -50,7 +51,7 @@ class Verdict:
     wait_seconds: float | None = None
 
 
-def judge(sent: Sent, peer: PeerAddress, *, refusals: int = 0) -> Verdict:
+def judge(sent: Sent, peer: Address, *, refusals: int = 0) -> Verdict:
     """Judge what came of an object.
 
     Parameters
@@ -114,7 +115,7 @@ _REPAIR = {
 _PASSING = {(3, 1): "temporary congestion", (3, 2): "its limit of associations is reached"}
 
 
-def judge_rejection(rejection: Rejection, peer: PeerAddress) -> Verdict:
+def judge_rejection(rejection: Rejection, peer: Address) -> Verdict:
     """Judge a rejected association.
 
     A permanent rejection with a reason that a person can repair is tried again slowly; every other one with backoff,
@@ -137,12 +138,13 @@ _FAILURES = {
         Action.RETRY,
         "no connection to {peer} within {timeout:g} s: the host is down, or a firewall drops packets",
     ),
+    Failure.TLS: (Action.RETRY_SLOW, "no secure connection (TLS) to {peer}{detail}"),
     Failure.REJECTED: (Action.RETRY, "{peer} rejected the association"),
     Failure.NO_ASSOCIATION: (Action.RETRY, "{peer} did not answer the association request{detail}"),
     Failure.CLASS_NOT_ACCEPTED: (Action.RETRY_SLOW, "{peer} does not accept objects of this SOP class{detail}"),
     Failure.SYNTAX_NOT_ACCEPTED: (
         Action.RETRY_SLOW,
-        "{peer} accepts the SOP class but not the object's transfer syntax{detail}; objects are never re-encoded",
+        "{peer} accepts the SOP class but not the object's transfer syntax{detail}: see its transfer_syntaxes",
     ),
     Failure.CUT_OFF: (Action.RETRY, "{peer} ended the association before it answered; the object may be there"),
     Failure.NO_ANSWER: (Action.RETRY, "{peer} did not answer in time{detail}; the object may be there"),
@@ -150,12 +152,54 @@ _FAILURES = {
 }
 
 
-def judge_failure(failure: Failure, peer: PeerAddress, *, detail: str = "") -> Verdict:
+def judge_failure(failure: Failure, peer: Address, *, detail: str = "") -> Verdict:
     """Judge an object for which no status came back."""
     action, template = _FAILURES[failure]
     more = f" ({detail})" if detail else ""
     text = template.format(peer=peer, detail=more, timeout=peer.timeout_seconds)
     return Verdict(action, text, SLOW_SECONDS if action is Action.RETRY_SLOW else None)
+
+
+# Nothing could be sent at all, whatever the object: the destination as a whole has failed.
+_OF_DESTINATION = {
+    Failure.NO_CONNECTION,
+    Failure.CONNECT_TIMEOUT,
+    Failure.TLS,
+    Failure.REJECTED,
+    Failure.NO_ASSOCIATION,
+}
+_LOST = {Failure.CUT_OFF, Failure.NO_ANSWER}
+
+
+def is_of_destination(sent: Sent) -> bool:
+    """Tell whether an outcome is that of the destination as a whole."""
+    return sent.failure in _OF_DESTINATION
+
+
+def is_lost(sent: Sent) -> bool:
+    """Tell whether the answer for an object did not come, for whichever reason."""
+    return sent.failure in _LOST
+
+
+def limited(verdict: Verdict, *, tried_for: float, give_up: float) -> Verdict:
+    """Set an object aside that has met nothing but passing failures for too long.
+
+    Parameters
+    ----------
+    tried_for
+        Seconds since it was tried first.
+    give_up
+        After how many seconds it is given up.
+    """
+    if verdict.action in {Action.DONE, Action.DEAD} or tried_for < give_up:
+        return verdict
+    return Verdict(Action.DEAD, given_up_text(give_up, verdict.text))
+
+
+def given_up_text(seconds: float, text: str) -> str:
+    """Say that an object was given up, and why."""
+    days = seconds / 86400.0
+    return f"given up after {days:g} {'day' if days == 1 else 'days'}: {text}"
 
 
 def backoff(attempt: int, *, first: float, most: float, rng: Random) -> float:

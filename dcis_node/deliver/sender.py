@@ -1,4 +1,7 @@
-"""Send DICOM files to a peer as they are: no data set is decoded or re-encoded on the way."""
+"""Send DICOM files to a peer as they are.
+
+No data set is decoded or re-encoded on the way, but for a peer that takes Implicit VR only and is configured so.
+"""
 
 import re
 import time
@@ -7,11 +10,12 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_file_meta_info
-from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import _config, build_context
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
+from dcis_node.deliver.implicit import implicit_copy
 from dcis_node.deliver.outcome import EchoResult, Failure, Outgoing, PeerAddress, Sent
 from dcis_node.deliver.policy import judge_failure, judge_rejection
 from dcis_node.deliver.transport import Refused, associate, leave
@@ -88,13 +92,14 @@ def echo(peer: PeerAddress) -> EchoResult:
     try:
         association = associate(peer, [build_context(VERIFICATION)])
     except Refused as refused:
+        without_service = refused.failure is Failure.CLASS_NOT_ACCEPTED
         if refused.rejection is not None:
             text = judge_rejection(refused.rejection, peer).text
-        elif refused.failure is Failure.CLASS_NOT_ACCEPTED:
+        elif without_service:
             text = f"{peer} is there, but does not offer the verification service (C-ECHO)"
         else:
             text = judge_failure(refused.failure, peer, detail=refused.detail).text
-        return EchoResult(ok=False, text=text, seconds=time.monotonic() - started)
+        return EchoResult(ok=False, text=text, seconds=time.monotonic() - started, reached=without_service)
     try:
         answer = association.send_c_echo()
     except RuntimeError:  # the peer was faster in ending the association
@@ -106,7 +111,7 @@ def echo(peer: PeerAddress) -> EchoResult:
     if status == 0x0000:
         return EchoResult(ok=True, text=f"{peer} answered", seconds=seconds)
     text = f"{peer} answered C-ECHO with " + ("nothing" if status is None else f"status 0x{status:04X}")
-    return EchoResult(ok=False, text=text, seconds=seconds)
+    return EchoResult(ok=False, text=text, seconds=seconds, reached=status is not None)
 
 
 def longest_seconds(size_bytes: int, peer: PeerAddress) -> float:
@@ -169,12 +174,36 @@ def _store(association: Association, item: Outgoing, peer: PeerAddress, *, messa
         return Sent(item, failure=Failure.UNREADABLE, detail=str(error))
     refused = _not_accepted(item, association.accepted_contexts, association.rejected_contexts)
     if refused is not None:
+        if peer.implicit and _takes_implicit_only(item, association.accepted_contexts):
+            return _request_implicit(association, item, peer, size_bytes=size_bytes, message_id=message_id)
         return refused
+    return _request(association, item, item.path, peer, size_bytes=size_bytes, message_id=message_id)
+
+
+def _request_implicit(
+    association: Association, item: Outgoing, peer: PeerAddress, *, size_bytes: int, message_id: int
+) -> Sent:
+    try:
+        with implicit_copy(item.path) as copy:
+            return _request(association, item, copy, peer, size_bytes=size_bytes, message_id=message_id)
+    except OSError as error:  # a full disk, for the copy
+        return Sent(item, failure=Failure.UNREADABLE, detail=error.strerror or type(error).__name__)
+
+
+def _takes_implicit_only(item: Outgoing, accepted: Sequence[PresentationContext]) -> bool:
+    """Tell whether an object can go re-encoded: from Explicit VR Little Endian, never from a compressed syntax."""
+    taken = [c.transfer_syntax[0] for c in accepted if c.abstract_syntax == item.sop_class_uid]
+    return item.transfer_syntax_uid == ExplicitVRLittleEndian and ImplicitVRLittleEndian in taken
+
+
+def _request(
+    association: Association, item: Outgoing, path: Path, peer: PeerAddress, *, size_bytes: int, message_id: int
+) -> Sent:
     longest = longest_seconds(size_bytes, peer)
     association.dimse_timeout = longest
     started = time.monotonic()
     try:
-        answer = association.send_c_store(item.path, msg_id=message_id, priority=0)  # PS3.7 9.1.1.1: medium
+        answer = association.send_c_store(path, msg_id=message_id, priority=0)  # PS3.7 9.1.1.1: medium
     except RuntimeError:  # the peer ended the association since the last object
         return Sent(item, failure=Failure.CUT_OFF)
     except OSError as error:  # the file failed in the middle of the message

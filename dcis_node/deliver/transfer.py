@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from dcis_node.deliver.events import Notify, ResultsSending, ResultsSent
-from dcis_node.deliver.outcome import PeerAddress
 from dcis_node.deliver.policy import Action, Verdict
+from dcis_node.deliver.route import Address
 from storage.outbox import Parcel
 
 
@@ -19,7 +19,7 @@ class Transfer:
         Not empty; of one study.
     """
 
-    def __init__(self, parcels: Sequence[Parcel], peer: PeerAddress, notify: Notify) -> None:
+    def __init__(self, parcels: Sequence[Parcel], peer: Address, notify: Notify) -> None:
         self._notify = notify
         self._taken: Counter[str] = Counter()
         self._not_taken: Counter[str] = Counter()

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from ssl import SSLContext
+from ssl import SSLContext, SSLEOFError, SSLError
 from typing import cast
 
 from pynetdicom import AE, evt
@@ -17,6 +17,7 @@ from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
+from dcis_node.bcp195 import UnusableFileError, client_context, words_of
 from dcis_node.deliver.outcome import Failure, PeerAddress, Rejection
 
 
@@ -51,9 +52,18 @@ class Refused(Exception):  # noqa: N818 -- an outcome between two modules of thi
 
 
 class _TellingSocket(AssociationSocket):
-    """A socket that is always closed, and keeps the error that ended its connection attempt."""
+    """A socket that is always closed, and keeps the error that ended its connection attempt, or its TLS."""
 
     connect_error: BaseException | None = None
+    tls_error: SSLError | None = None
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        # By TLS 1.3 a server refuses our certificate after the handshake: its alert is what we read first.
+        try:
+            return super().recv(nr_bytes)
+        except SSLError as error:
+            self.tls_error = error
+            raise
 
     def _shutdown_socket(self) -> None:
         # The base calls this from its `except OSError` when a connection attempt fails.
@@ -77,7 +87,9 @@ class _SenderAE(AE):
         return self.telling_socket
 
 
-def associate(peer: PeerAddress, contexts: Sequence[PresentationContext]) -> Association:
+def associate(
+    peer: PeerAddress, contexts: Sequence[PresentationContext], *, also: Sequence[evt.EventHandlerType] = ()
+) -> Association:
     """Open an association.
 
     Parameters
@@ -86,6 +98,8 @@ def associate(peer: PeerAddress, contexts: Sequence[PresentationContext]) -> Ass
         Whom to call, as whom, and how long to wait for each step.
     contexts
         At most 128 presentation contexts.
+    also
+        Handlers of what the peer may ask for on it.
 
     Returns
     -------
@@ -106,19 +120,37 @@ def associate(peer: PeerAddress, contexts: Sequence[PresentationContext]) -> Ass
     handlers: list[evt.EventHandlerType] = [
         (evt.EVT_CONN_OPEN, _set_up, [peer.timeout_seconds]),
         (evt.EVT_PDU_RECV, _note_rejection, [rejections]),
+        *also,
     ]
+    secure = _secure(peer)
     started = time.monotonic()
     try:
         association = entity.associate(
-            peer.host, peer.port, contexts=list(contexts), ae_title=peer.aet, evt_handlers=handlers
+            peer.host,
+            peer.port,
+            contexts=list(contexts),
+            ae_title=peer.aet,
+            max_pdu=peer.max_pdu_bytes,
+            evt_handlers=handlers,
+            tls_args=secure,
         )
     except OSError as error:  # the name does not resolve, or this machine has no socket left
-        raise Refused(Failure.NO_CONNECTION, _words(error)) from error
+        raise Refused(Failure.NO_CONNECTION, words_of(error)) from error
     if association.is_established:
         return association
     if rejections:
         raise Refused(Failure.REJECTED, rejection=rejections[0])
     raise _refusal(association, entity.telling_socket, waited=time.monotonic() - started, peer=peer)
+
+
+def _secure(peer: PeerAddress) -> tuple[SSLContext, str] | None:
+    """Make TLS anew for each association, so that renewed files are used from then on."""
+    if peer.tls is None:
+        return None
+    try:
+        return client_context(peer.tls), peer.host
+    except UnusableFileError as error:
+        raise Refused(Failure.TLS, str(error)) from error
 
 
 def leave(association: Association) -> None:
@@ -149,13 +181,13 @@ def _refusal(association: Association, sock: _TellingSocket | None, *, waited: f
     error = sock.connect_error if sock is not None else None
     if isinstance(error, TimeoutError):
         return Refused(Failure.CONNECT_TIMEOUT)
+    if sock is not None and sock.tls_error is not None:
+        error = sock.tls_error
+    if isinstance(error, SSLError) and not isinstance(error, SSLEOFError):
+        return Refused(Failure.TLS, words_of(error))
     if isinstance(error, OSError):
-        return Refused(Failure.NO_CONNECTION, _words(error))
+        return Refused(Failure.NO_CONNECTION, words_of(error))
     if association.rejected_contexts:
         return Refused(Failure.CLASS_NOT_ACCEPTED, contexts=association.rejected_contexts)
     silent = waited >= peer.timeout_seconds
     return Refused(Failure.NO_ASSOCIATION, f"silence for {peer.timeout_seconds:g} s" if silent else "it hung up")
-
-
-def _words(error: OSError) -> str:
-    return error.strerror or type(error).__name__

@@ -62,6 +62,7 @@ _EXPLANATIONS: Final[dict[Reason, str]] = {
     Reason.PIXELS_OVER_LIMIT: "The image is larger than this node decodes.",
     Reason.NO_BREAST_FOUND: "No breast was found in the image.",
     Reason.ANALYSIS_FAILED: "The analysis of this image failed.",
+    Reason.ANALYSIS_DIED: "The analysis process died each time it worked on this image.",
     Reason.SUPERSEDED: "A later image of the same breast and view was used instead.",
     Reason.REJECTED: "The site has rejected the image: a rejection note (key object selection) names it.",
 }

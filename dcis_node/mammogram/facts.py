@@ -55,6 +55,7 @@ class Reason(StrEnum):
     PIXELS_OVER_LIMIT = "pixels_over_limit"
     NO_BREAST_FOUND = "no_breast_found"
     ANALYSIS_FAILED = "analysis_failed"
+    ANALYSIS_DIED = "analysis_process_died"
     SUPERSEDED = "superseded_by_later_image"
     # from another object of the exam
     REJECTED = "rejected_by_site"

@@ -15,8 +15,8 @@ from scipy import ndimage
 
 from dcis_node.model.tiles import blend_weights, cut, tiles_over
 
-# (tile, tile) float32 in [0, 1] -> (classes, tile, tile) float32 probabilities; class 0 is background.
-SegmentTile = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+# (n, tile, tile) float32 in [0, 1] -> (n, classes, tile, tile) float32 probabilities; class 0 is background.
+SegmentTiles = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 # Calcification class of a network with three segmentation classes.
 CALCIFICATION = 2
@@ -83,7 +83,13 @@ class Component:
 
 
 def sweep(
-    image: NDArray[np.float32], breast: NDArray[np.bool_], segment: SegmentTile, *, tile: int, overlap: int
+    image: NDArray[np.float32],
+    breast: NDArray[np.bool_],
+    segment: SegmentTiles,
+    *,
+    tile: int,
+    overlap: int,
+    at_once: int = 1,
 ) -> NDArray[np.float32]:
     """Segment a whole view tile by tile, over the breast only.
 
@@ -94,7 +100,9 @@ def sweep(
     breast
         (rows, columns) bool; outside it every probability is set to 0, as air and labels are no tissue.
     segment
-        What segments one tile.
+        What segments some tiles.
+    at_once
+        How many it is given at once.
 
     Returns
     -------
@@ -106,13 +114,17 @@ def sweep(
     # Room for tiles that leave an image smaller than a tile.
     shape = tuple(max(length, tile) for length in image.shape)
     seen = np.zeros(shape, np.float32)
-    for row, column in tiles_over(breast, tile, overlap):
-        foreground = segment(cut(image, (row, column), tile))[1:]
-        if total is None:
-            total = np.zeros((len(foreground), *shape), np.float32)
-        window = (slice(row, row + tile), slice(column, column + tile))
-        total[:, *window] += foreground * weights
-        seen[window] += weights
+    origins = tiles_over(breast, tile, overlap)
+    for first in range(0, len(origins), at_once):
+        some = origins[first : first + at_once]
+        segmented = segment(np.stack([cut(image, origin, tile) for origin in some]))
+        for (row, column), classes in zip(some, segmented, strict=True):
+            foreground = classes[1:]
+            if total is None:
+                total = np.zeros((len(foreground), *shape), np.float32)
+            window = (slice(row, row + tile), slice(column, column + tile))
+            total[:, *window] += foreground * weights
+            seen[window] += weights
     if total is None:
         return np.zeros((1, *image.shape), np.float32)
     total /= np.maximum(seen, np.finfo(np.float32).tiny)

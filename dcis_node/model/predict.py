@@ -24,6 +24,10 @@ NOMINAL_SPACING_MM = 0.07
 # marked lesion. Larger than any reader's imprecision, smaller than the distance of two separate lesions.
 MARK_REACH_MM = 10.0
 
+# Tiles that are segmented at once. A processor has its cores busy with one; a GPU idles between small ones. Whoever
+# runs out of memory halves it (`Ensemble.tiles_at_once`).
+TILES_AT_ONCE = {"cuda": 4}
+
 _Foreground = NDArray[np.float32]
 
 
@@ -36,11 +40,18 @@ class Ensemble:
         A loaded bundle.
     device
         From `choose_device`.
+
+    Attributes
+    ----------
+    tiles_at_once
+        How many tiles of a sweep are computed at once: more are faster on a GPU, and need more of its memory. The last
+        digits of a result may depend on it, as they do on the device.
     """
 
     def __init__(self, bundle: Bundle, device: torch.device) -> None:
         self.bundle = bundle
         self.device = device
+        self.tiles_at_once = TILES_AT_ONCE.get(device.type, 1)
         self._bfloat16 = has_fast_bfloat16(device)
         self._networks = tuple(self._build(fold) for fold in bundle.folds)
 
@@ -131,7 +142,14 @@ class Ensemble:
     def sweep_input(self, seen: NDArray[np.float32], breast: NDArray[np.bool_]) -> _Foreground:
         """Segment a whole view of input pixels; see `localise.sweep`."""
         settings = self.bundle.preprocessing
-        return sweep(seen, breast, self._segment_tile, tile=settings.tile_px, overlap=settings.overlap_px)
+        return sweep(
+            seen,
+            breast,
+            self._segment_tiles,
+            tile=settings.tile_px,
+            overlap=settings.overlap_px,
+            at_once=self.tiles_at_once,
+        )
 
     def judge_marked(
         self, seen: NDArray[np.float32], breast: NDArray[np.bool_], centre: tuple[float, float]
@@ -155,7 +173,7 @@ class Ensemble:
         (classes - 1, size, size) float32 foreground probabilities averaged over the folds, and each fold's
         calibrated probability of high risk.
         """
-        x = self._tensor(crop)
+        x = self._tensor(crop[None])
         with torch.inference_mode(), self._autocast():
             outputs = [network(x) for network in self._networks]
             maps = torch.stack([output.segmentation.float().softmax(1) for output in outputs]).mean(0)[0]
@@ -174,21 +192,21 @@ class Ensemble:
         origin = crop_origin(centre, size, (seen.shape[0], seen.shape[1]), border=settings.border)
         return origin, cut(seen, origin, size, border=settings.border)
 
-    def _tensor(self, image: NDArray[np.float32]) -> Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(image))[None, None].to(self.device)
+    def _tensor(self, images: NDArray[np.float32]) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(images))[:, None].to(self.device)
         return tensor.contiguous(memory_format=torch.channels_last)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16)
 
-    def _segment_tile(self, tile: NDArray[np.float32]) -> _Foreground:
-        x = self._tensor(tile)
+    def _segment_tiles(self, tiles: NDArray[np.float32]) -> _Foreground:
+        x = self._tensor(tiles)
         with torch.inference_mode(), self._autocast():
             maps = [network.segment(network.encode(x)).float().softmax(1) for network in self._networks]
-            return _numpy(torch.stack(maps).mean(0)[0])
+            return _numpy(torch.stack(maps).mean(0))
 
     def _classify_crop(self, crop: NDArray[np.float32]) -> tuple[float, ...]:
-        x = self._tensor(crop)
+        x = self._tensor(crop[None])
         with torch.inference_mode(), self._autocast():
             return tuple(self._calibrated(network.classify(network.encode(x))) for network in self._networks)
 

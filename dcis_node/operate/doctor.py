@@ -12,7 +12,6 @@ from dcis_node.analyse.decode import decode_pixels
 from dcis_node.config import Configuration
 from dcis_node.deliver.acceptance import ask_acceptance
 from dcis_node.deliver.outcome import PeerAddress
-from dcis_node.deliver.sender import echo
 from dcis_node.errors import DcisNodeError
 from dcis_node.model.device import choose_device
 from dcis_node.operate.audit.check import check_audit
@@ -20,7 +19,8 @@ from dcis_node.operate.bundles import bundle_of
 from dcis_node.operate.findings import Finding, Verdict
 from dcis_node.operate.listener_check import check_certificate, check_listeners
 from dcis_node.operate.probes import STREAMS, expected, probe_file
-from dcis_node.operate.sending import peer_of
+from dcis_node.operate.proofs import check_reports
+from dcis_node.operate.sending import peer_of, route_to
 from dcis_node.operate.site import destinations_of
 from dcis_node.results.kinds import SOP_CLASS_UIDS
 from dcis_node.results.profiles import Destination
@@ -159,12 +159,13 @@ def _destinations(configuration: Configuration) -> Iterator[Finding]:
     if not configuration.destinations:
         yield Finding("destinations", Verdict.WARN, "none: results are kept and sent nowhere")
     for settings, destination in zip(configuration.destinations, destinations_of(configuration), strict=True):
-        peer = peer_of(configuration, settings)
-        answer = echo(peer)
+        answer = route_to(configuration, settings).probe()
         verdict = Verdict.OK if answer.ok else Verdict.FAIL
-        yield Finding(f"destination {destination.name}", verdict, f"C-ECHO: {answer.text}")
-        if answer.ok:
-            yield _profile(destination, peer)
+        asked = "C-ECHO: " if settings.kind == "dicom" else ""
+        yield Finding(f"destination {destination.name}", verdict, f"{asked}{answer.text}")
+        if answer.is_there and settings.kind == "dicom":
+            yield _profile(destination, peer_of(configuration, settings))
+            yield from check_reports(configuration, settings)
 
 
 def _profile(destination: Destination, peer: PeerAddress) -> Finding:

@@ -57,6 +57,18 @@ class NameLock:
         os.close(self._descriptor)
 
 
+def is_held(folder: Path, name: str) -> bool:
+    """Tell whether a process of that name runs on a data folder."""
+    try:
+        descriptor = os.open(folder / "locks" / f"{name}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _locked(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def folder_in_use(folder: Path, *, alone: bool, patience_seconds: float = 15.0) -> Iterator[None]:
     """Use a data folder together with the node's other processes, or alone.

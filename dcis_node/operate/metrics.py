@@ -14,7 +14,9 @@ from dcis_node import __version__
 from dcis_node.config import Configuration
 from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
-from dcis_node.operate.status import disk_status, is_alive
+from dcis_node.operate.deliveries import delivery_figures, delivery_status
+from dcis_node.operate.status import disk_status, is_alive, volumes_status
+from dcis_node.operate.supervision_figures import supervision_figures
 from storage.database import Database
 from storage.heartbeat import Beat, beats
 from storage.maintenance import work_done
@@ -22,7 +24,7 @@ from storage.overview import EXAM_STATES, VIEW_STATES, queues
 
 log = logging.getLogger(__name__)
 
-OUTBOX_STATES = ("due", "leased", "sent", "dead")
+OUTBOX_STATES = ("due", "leased", "sent", "proven", "dead")
 
 
 def metrics_text(configuration: Configuration, db: Database) -> str:
@@ -76,11 +78,15 @@ def figures(configuration: Configuration, db: Database, *, now: float) -> Iterat
     """
     with db.read() as session:
         seen, counted, works = beats(session), queues(session), work_done(session)
+        deliveries = delivery_status(configuration, session, now=now)
     details = {beat.process: json.loads(beat.detail) if beat.detail else {} for beat in seen}
     yield InfoMetricFamily("dcis_node", "Which node this is", {"version": __version__, "aet": configuration.node.aet})
     yield from _queue_figures(counted)
+    yield from delivery_figures(configuration, deliveries)
     yield from _process_figures(seen, details, now)
+    yield from supervision_figures(seen)
     yield from _disk_figures(disk_status(configuration))
+    yield from _clock_figures(details, volumes_status(works))
     yield from _tls_figures(configuration, details, now)
     yield _labelled(
         "maintenance_finished_timestamp_seconds",
@@ -107,6 +113,12 @@ def _queue_figures(counted: Mapping[str, Any]) -> Iterator[Metric]:
         for state, count in _all(OUTBOX_STATES, states).items():
             outbox.add_metric((destination, state), count)
     yield outbox
+    for name, text in (
+        ("unproven", "Results whose proof of arrival is still to come, by destination"),
+        ("open_requests", "Requests for storage commitment without a report, by destination"),
+    ):
+        values = {destination: counted["proofs"].get(destination, {}).get(name, 0) for destination in counted["outbox"]}
+        yield _labelled(f"proof_{name}", text, values, label="destination")
 
 
 def _process_figures(seen: tuple[Beat, ...], details: Mapping[str, Any], now: float) -> Iterator[Metric]:
@@ -125,9 +137,8 @@ def _process_figures(seen: tuple[Beat, ...], details: Mapping[str, Any], now: fl
         "dcis_node_refusals", "Peers refused or ended for what they did", labels=("process", "rule")
     )
     for process, detail in details.items():
-        if process.startswith("clock"):
-            for name, count in detail.items():
-                job, _, fault = name.rpartition("_")
+        for job, state in detail.get("jobs", {}).items():
+            for fault, count in state["faults"].items():
                 faults.add_metric((job, fault), count)
         for rule, count in detail.get("peers_refused", {}).items():
             refusals.add_metric((process, rule), count)
@@ -139,6 +150,14 @@ def _disk_figures(disk: Mapping[str, Any]) -> Iterator[Metric]:
     yield _gauge("disk_free_bytes", "Free bytes where images go", disk["free_bytes"])
     yield _gauge("disk_reserve_bytes", "Free bytes below which images are refused", disk["reserve_bytes"])
     yield _gauge("disk_refusing", "1 if images are refused for want of disk", float(bool(disk["refusing"])))
+
+
+def _clock_figures(details: Mapping[str, Any], volumes: Mapping[str, Any]) -> Iterator[Metric]:
+    jobs = {name: job for detail in details.values() for name, job in detail.get("jobs", {}).items()}
+    ok = {name: float(job["ok"]) for name, job in jobs.items()}
+    yield _labelled("job_ok", "0 if a job of the clock failed last, is late or hangs", ok, label="job")
+    sizes = {sort: volumes.get(f"{sort}_bytes", 0) for sort in ("image", "result", "backup")}
+    yield _labelled("store_bytes", "Bytes that images, results and backups take", sizes, label="sort")
 
 
 def _tls_figures(configuration: Configuration, details: Mapping[str, Any], now: float) -> Iterator[Metric]:

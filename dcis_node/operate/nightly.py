@@ -11,7 +11,7 @@ from storage.maintenance import WorkDone
 
 # A work of the night is late when a day has passed, and two hours for a change of the clock and a slow disk.
 OVERDUE_SECONDS = 26 * 3600.0
-SWEEP, BACKUP, INTEGRITY = "sweep", "backup", "integrity"
+SWEEP, BACKUP, INTEGRITY, RETENTION = "sweep", "backup", "integrity", "retention"
 
 
 def maintenance_status(
@@ -25,7 +25,8 @@ def maintenance_status(
     last = {work.name: work for work in done}
     started = min((beat.started_at for beat in seen if beat.process.startswith("clock")), default=now)
     on_sqlite = sqlite_file(configuration.index_url) is not None
-    return [_work(name, last.get(name), started, now) for name in (SWEEP, *((BACKUP, INTEGRITY) if on_sqlite else ()))]
+    names = (SWEEP, *((BACKUP, INTEGRITY) if on_sqlite else ()), RETENTION)
+    return [_work(name, last.get(name), started, now) for name in names]
 
 
 def _work(name: str, last: WorkDone | None, started: float, now: float) -> dict[str, Any]:

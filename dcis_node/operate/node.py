@@ -1,18 +1,17 @@
 """The whole node: what is checked before anything starts, and the supervisor over its processes."""
 
 import logging
-import subprocess
-import sys
 from pathlib import Path
 
-from dcis_node.config import Configuration
-from dcis_node.errors import BundleError
+from dcis_node.config import Configuration, read_settings
 from dcis_node.operate.audit.trail import audit_trail
 from dcis_node.operate.certificate import keeper_of
 from dcis_node.operate.listener import bind_listeners, place_of
 from dcis_node.operate.process import running_process
-from dcis_node.operate.supervisor import Supervisor, child_specs
+from dcis_node.operate.reloading import BundleCheck, Reloader, Taken, take
+from dcis_node.operate.supervisor import ChildSpec, Supervisor, child_specs
 from dcis_node.operate.upkeep import refuse_lost_index
+from dcis_node.operate.watch import Watch
 from dcis_node.receive.certificates import is_key_exposed
 from storage.database import check_location, upgrade
 
@@ -41,35 +40,41 @@ def run_node(configuration: Configuration, config: Path) -> None:
     ConfigurationError, StorageError, BundleError
         Something cannot be used; no process was started.
     """
-    bundle = verify_bundle(config)
+    taken = take(read_settings(config), config)
+    configuration = taken.configuration
+    bundle = verify_bundle(config, taken)
     _check_certificate(configuration)
     listeners = bind_listeners(configuration.receive)
     prepare(configuration)
-    specs = child_specs(
-        config,
-        receivers=configuration.receive.processes,
-        listener=listeners.plain.fileno() if listeners.plain else None,
-        tls_listener=listeners.tls.fileno() if listeners.tls else None,
-    )
-    plain, with_tls = place_of(listeners.plain), place_of(listeners.tls)
+
+    def specs(settings: Taken) -> tuple[ChildSpec, ...]:
+        return child_specs(
+            config,
+            receivers=settings.configuration.receive.processes,
+            listener=listeners.plain.fileno() if listeners.plain else None,
+            tls_listener=listeners.tls.fileno() if listeners.tls else None,
+            settings=settings.descriptor,
+        )
+
     with (
-        running_process(configuration, "supervisor") as process,
+        running_process(configuration, "supervisor", is_supervisor=True) as process,
         audit_trail(configuration, "supervisor", is_node=True),
     ):
         log.info(
             "event=listening plain=%s tls=%s aet=%s bundle=%s",
-            plain or "-",
-            with_tls or "-",
+            place_of(listeners.plain) or "-",
+            place_of(listeners.tls) or "-",
             configuration.node.aet,
             bundle,
         )
         if not configuration.destinations:
             log.warning("event=no_destination text='results are kept and sent nowhere: name [[destinations]]'")
-
-        def beat(restarts: dict[str, int]) -> None:
-            process.beat({"listening": plain, "listening_tls": with_tls, "restarts": restarts})
-
-        Supervisor(specs).run(process.stop, beat)
+        supervisor = Supervisor(specs(taken))
+        watch = Watch(process, supervisor)
+        watch.reloader = Reloader(
+            config, taken, bundle=bundle, supervisor=supervisor, specs=specs, tell=watch.tell_manager
+        )
+        watch.run({"listening": place_of(listeners.plain), "listening_tls": place_of(listeners.tls)})
 
 
 def _check_certificate(configuration: Configuration) -> None:
@@ -82,16 +87,12 @@ def _check_certificate(configuration: Configuration) -> None:
         log.warning("event=key_exposed text='every user of this machine may read receive.tls.key: chmod 600'")
 
 
-def verify_bundle(config: Path) -> str:
-    """Load the bundle once in a child, so that this process stays small (torch is 200 MB); give its name and hash.
+def verify_bundle(config: Path, taken: Taken) -> str:
+    """Load the bundle once in a child; give its name and hash.
 
     Raises
     ------
     BundleError
         It does not load; the text says why.
     """
-    command = (sys.executable, "-m", "dcis_node", "verify-bundle", "--config", str(config))
-    child = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if child.returncode:
-        raise BundleError(child.stderr.strip() or f"the bundle check ended with code {child.returncode}")
-    return child.stdout.strip()
+    return BundleCheck(taken, config).answer()

@@ -1,6 +1,7 @@
 """`dcis-node preview`: from an exam of the index to the picture of what a profile's viewer shows of its results."""
 
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,23 @@ def preview(configuration: Configuration, db: Database, uid: str, profile: Profi
         kept, instances = kept_report(session, exam_id), exam_instances(session, exam_id)
     if kept is None:
         raise InputError("no_report", f"exam {exam_id} has no report yet, so there is nothing to preview")
+    _refuse_left(exam_id, kept, instances)
     objects, notes = _objects(configuration, db, files, exam_id=exam_id, kept=kept, profile=profile)
     scene = Scene(profile, objects, _images(kept, instances, files), _banner(objects), notes)
     paths = {instance.sop_instance_uid: files.path(instance.sha256) for instance in instances}
     with tempfile.TemporaryDirectory(prefix="dcis-node-") as scratch:
         decoding = _Decoding(paths, configuration.analyse, Path(scratch))
         return Preview(exam_id, kept.report.version, scene, draw_preview(scene, decoding))
+
+
+def _refuse_left(exam_id: int, kept: KeptReport, instances: tuple[ExamInstance, ...]) -> None:
+    """Refuse an exam whose images have left: there is nothing to draw on."""
+    shown = {view["sop_instance_uid"] for view in kept.report.views}
+    left = [i.removed_at for i in instances if i.removed_at is not None and i.sop_instance_uid in shown]
+    if left:
+        day = time.strftime("%Y-%m-%d", time.localtime(max(left)))
+        text = f"images of exam {exam_id} left this node on {day} ([retention]): send them again to see it"
+        raise InputError("images_left", text)
 
 
 def _one_exam(found: list[int], uid: str) -> int:

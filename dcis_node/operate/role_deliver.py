@@ -22,6 +22,7 @@ def run_deliver(configuration: Configuration, name: str, *, lifeline: int | None
             destinations=configuration.destinations,
             settings=configuration.deliver,
             aet=configuration.node.aet,
+            base=configuration.base.absolute(),
             owner=process.owner,
             stop=process.stop,
             beat=process.beat,

@@ -2,12 +2,14 @@
 
 import gc
 import threading
+from functools import partial
 
 from dcis_node.config import Configuration
 from dcis_node.operate.audit.trail import Trail, audit_trail
 from dcis_node.operate.certificate import keeper_of, told
 from dcis_node.operate.listener import bind_listeners, inherited
 from dcis_node.operate.process import Process, running_process
+from dcis_node.operate.proofs import take_report
 from dcis_node.receive.server import serve
 from dcis_node.receive.tls import TlsKeeper
 
@@ -55,7 +57,9 @@ def run_receive(
             merge_same_day=configuration.exam.merge_same_day,
             reserve_bytes=configuration.storage.reserve_bytes,
             stop=process.stop,
+            drain=process.drain,
             notify=trail.tell,
+            take_report=partial(take_report, process.db),
             places=configuration.folder / "locks" / "associations",
         )
 
@@ -67,7 +71,7 @@ def _beating(process: Process, keeper: TlsKeeper | None, trail: Trail) -> None:
     """
 
     def beat() -> None:
-        process.beat({**told(keeper), "peers_refused": trail.refused()})
+        process.beat({**told(keeper), "peers_refused": trail.refused(), "draining": process.drain.is_set()})
 
     def beats() -> None:
         while not process.stop.wait(BEAT_ROUND_SECONDS):

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from dcis_node.config import Configuration, DestinationSettings
+from dcis_node.deliver import routes
 from dcis_node.deliver.outcome import Outgoing, PeerAddress
 from dcis_node.deliver.policy import Action, judge
-from dcis_node.deliver.sender import outgoing_from_file, send_files
+from dcis_node.deliver.route import Route
+from dcis_node.deliver.sender import outgoing_from_file
 from dcis_node.errors import DeliveryError, InputError
 
 
@@ -53,14 +55,15 @@ def dicom_files(folder: Path) -> tuple[tuple[Outgoing, ...], tuple[Line, ...]]:
     return tuple(found), tuple(unusable)
 
 
-def send_outgoing(files: tuple[Outgoing, ...], peer: PeerAddress) -> Iterator[Line]:
+def send_outgoing(files: tuple[Outgoing, ...], to: PeerAddress | Route) -> Iterator[Line]:
     """Send files and tell of each as soon as it is known."""
-    for sent in send_files(files, peer):
-        verdict = judge(sent, peer)
+    route = to if isinstance(to, Route) else routes.dicom_route(to)
+    for sent in route.send(files):
+        verdict = judge(sent, route.address)
         yield Line(sent.item.path, stored=verdict.action is Action.DONE, status=sent.status, text=verdict.text)
 
 
-def send_folder(folder: Path, peer: PeerAddress) -> list[Line]:
+def send_folder(folder: Path, to: PeerAddress | Route) -> list[Line]:
     """Send every DICOM file of a folder.
 
     Raises
@@ -71,15 +74,33 @@ def send_folder(folder: Path, peer: PeerAddress) -> list[Line]:
     files, unusable = dicom_files(folder)
     if not files and not unusable:
         raise InputError("no_dicom_files", f"{folder}: no DICOM file found")
-    return [*unusable, *send_outgoing(files, peer)]
+    return [*unusable, *send_outgoing(files, to)]
+
+
+def destination_of(configuration: Configuration, name: str) -> DestinationSettings:
+    """Find a destination by its name.
+
+    Raises
+    ------
+    InputError
+        There is none of that name.
+    """
+    found = next((one for one in configuration.destinations if one.name == name), None)
+    if found is None:
+        names = ", ".join(one.name for one in configuration.destinations) or "none"
+        raise InputError("no_such_destination", f"{name}: no such destination; config.toml names: {names}")
+    return found
 
 
 def peer_of(configuration: Configuration, destination: DestinationSettings) -> PeerAddress:
-    """Give the address of a destination, with our calling AE title towards it."""
-    return PeerAddress(
-        host=destination.host,
-        port=destination.port,
-        aet=destination.aet,
-        calling_aet=destination.calling_aet or configuration.node.aet,
-        timeout_seconds=configuration.deliver.timeout_seconds,
+    """Give the address of a destination of kind dicom, as the courier uses it."""
+    return routes.peer_of(
+        destination, configuration.deliver, aet=configuration.node.aet, base=configuration.base.absolute()
+    )
+
+
+def route_to(configuration: Configuration, destination: DestinationSettings) -> Route:
+    """Give the courier's route to a destination."""
+    return routes.route_of(
+        destination, configuration.deliver, aet=configuration.node.aet, base=configuration.base.absolute()
     )

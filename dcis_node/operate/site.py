@@ -11,7 +11,12 @@ MANUFACTURER = "dcis-node project (research use only)"
 def destinations_of(configuration: Configuration) -> tuple[Destination, ...]:
     """Say where results go, and what is shown there."""
     return tuple(
-        Destination(d.name, Profile(d.profile), comprehensive=d.measurement_report == "comprehensive")
+        Destination(
+            d.name,
+            Profile(d.profile),
+            comprehensive=d.measurement_report == "comprehensive",
+            senders=frozenset(d.senders),
+        )
         for d in configuration.destinations
     )
 

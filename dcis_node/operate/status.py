@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dcis_node import __version__
@@ -10,10 +10,12 @@ from dcis_node.config import Configuration
 from dcis_node.errors import StorageError
 from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
+from dcis_node.operate.deliveries import delivery_status
 from dcis_node.operate.nightly import index_status, maintenance_status
+from dcis_node.operate.supervision import supervision_status
 from storage.database import Database
 from storage.heartbeat import Beat, beats
-from storage.maintenance import work_done
+from storage.maintenance import WorkDone, work_done
 from storage.overview import failed_exams, last_exams, queues
 from storage.registry import Registry
 from storage.space import shortage, space_of
@@ -30,7 +32,7 @@ def node_status(configuration: Configuration, db: Database, *, now: float | None
     """
     moment = time.time() if now is None else now
     with db.read() as session:
-        seen = beats(session)
+        seen, works = beats(session), work_done(session)
         return {
             "version": __version__,
             "aet": configuration.node.aet,
@@ -38,13 +40,16 @@ def node_status(configuration: Configuration, db: Database, *, now: float | None
             "tls": tls_status(
                 configuration, _told_of_tls(seen), listening=_listening(seen, "listening_tls"), now=moment
             ),
-            "disk": disk_status(configuration),
+            "disk": {**disk_status(configuration), "volumes": volumes_status(works)},
             "audit": audit_status(configuration),
             "index": index_status(configuration),
-            "maintenance": maintenance_status(configuration, work_done(session), seen, now=moment),
+            "maintenance": maintenance_status(configuration, works, seen, now=moment),
+            "jobs": job_status(seen),
             "bundle": bundle_status(configuration, [json.loads(beat.detail) for beat in seen if _tells_bundle(beat)]),
             "processes": [_process(beat, moment) for beat in seen],
+            "supervision": supervision_status(seen),
             "queues": queues(session),
+            "deliveries": delivery_status(configuration, session, now=moment),
             "exams": last_exams(session),
             "failures": failed_exams(session),
         }
@@ -58,6 +63,17 @@ def disk_status(configuration: Configuration) -> dict[str, Any]:
     except OSError as error:
         return {"free_bytes": 0, "reserve_bytes": reserve, "refusing": f"disk: {error.strerror}"}
     return {"free_bytes": space.free_bytes, "reserve_bytes": reserve, "refusing": shortage(space, reserve)}
+
+
+def volumes_status(works: Iterable[WorkDone]) -> dict[str, Any]:
+    """Say how many bytes images, results and backups take, as the clock has counted them last; {} if it has not."""
+    return next((work.detail for work in works if work.name == "volumes"), {})
+
+
+def job_status(seen: Sequence[Beat]) -> dict[str, Any]:
+    """Give the jobs of the clock by name (`dcis_node.operate.job_table`); {} if no clock has told of them."""
+    details = [json.loads(beat.detail) for beat in seen if beat.process.startswith("clock") and beat.detail]
+    return next((dict(detail["jobs"]) for detail in details if "jobs" in detail), {})
 
 
 def bundle_status(configuration: Configuration, details: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,67 +1,54 @@
-"""Keep the node's processes alive: start them, restart what dies, end them in order."""
+"""Keep the node's processes alive: start them, restart what dies or falls silent, renew them, end them in order."""
 
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
+
+from dcis_node.operate.children import SILENT_STOP_SECONDS, Child, ChildSpec, exit_words, named
+
+__all__ = ["Child", "ChildSpec", "Supervisor", "child_specs"]
 
 log = logging.getLogger(__name__)
 
-# A child that dies at once is started again ever more slowly, so that a crash loop is a visible state, not a busy one.
-BACKOFF_FIRST_SECONDS = 0.2
-BACKOFF_MOST_SECONDS = 30.0
-# A child that lived this long has proven itself: the next death counts as the first.
-PROVEN_SECONDS = 60.0
 # An analysis of four views on a slow processor ends within this; systemd's own default is 90 s.
 STOP_SECONDS = 60.0
+# A process that is to take new settings may finish its item first; one that hangs falls silent before.
+RENEW_SECONDS = 900.0
+# How long the associations of a receiver that gives way may go on. The longest studies take minutes.
+DRAIN_SECONDS = 1800.0
 POLL_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class ChildSpec:
-    """How to start one process.
-
-    Parameters
-    ----------
-    name
-        `<role>-<number>`.
-    arguments
-        Arguments after `dcis-node`.
-    inherited
-        File descriptors it gets (the listening sockets).
-    """
-
-    name: str
-    arguments: tuple[str, ...]
-    inherited: tuple[int, ...] = ()
-
-
-@dataclass
-class Child:
-    """One supervised process, through all its lives."""
-
-    spec: ChildSpec
-    process: subprocess.Popen[bytes] | None = None
-    started: float = 0.0
-    restarts: int = 0
-    failures: int = 0
-    start_after: float = field(default=float("-inf"))
+# A round that comes so late says that the machine, or this process, stood still: so may the children have.
+LATE_SECONDS = 5.0
+# Two of these may run side by side on the same sockets, so that none is refused while one gives way to the other.
+OVERLAPPING = frozenset({"receive"})
 
 
 def child_specs(
-    config: Path, *, receivers: int, listener: int | None, tls_listener: int | None = None
+    config: Path,
+    *,
+    receivers: int,
+    listener: int | None,
+    tls_listener: int | None = None,
+    settings: int | None = None,
 ) -> tuple[ChildSpec, ...]:
-    """List the processes of a whole node (design: receivers, one analysis worker, one courier, one clock)."""
+    """List the processes of a whole node (design: receivers, one analysis worker, one courier, one clock).
+
+    Parameters
+    ----------
+    settings
+        Descriptor of the settings as they were taken; None: each process reads the file at `config` as it is then.
+    """
+    taken = () if settings is None else ("--config-fd", str(settings))
 
     def spec(name: str, *more: str, inherited: tuple[int, ...] = ()) -> ChildSpec:
         role = name.rpartition("-")[0]
-        return ChildSpec(name, ("run", role, "--config", str(config), "--name", name, *more), inherited)
+        handed_on = inherited if settings is None else (*inherited, settings)
+        return ChildSpec(name, ("run", role, "--config", str(config), "--name", name, *taken, *more), handed_on)
 
     handed = {"--listen-fd": listener, "--tls-listen-fd": tls_listener}
     options = [part for name, number in handed.items() if number is not None for part in (name, str(number))]
@@ -71,10 +58,11 @@ def child_specs(
 
 
 class Supervisor:
-    """Start children and keep them running until told to stop.
+    """Start children and keep them running until told to stop. Used by one thread; `told` may be read by any.
 
     A child is known by its process id only. When this process dies, however it dies, the pipe that each child holds
-    the read end of closes, and the children leave by themselves.
+    the read end of closes, and the children leave by themselves. A child shows its life through a pipe of its own
+    (`pulse`): nothing here waits for the index, a disk or a child.
 
     Parameters
     ----------
@@ -87,15 +75,25 @@ class Supervisor:
     def __init__(self, specs: Sequence[ChildSpec], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._children = [Child(spec) for spec in specs]
         self._clock = clock
+        self._last_round = clock()
         self._lifeline_read, self._lifeline_write = os.pipe()
+        self.told: dict[str, dict[str, Any]] = {}
 
-    def run(self, stop: threading.Event, beat: Callable[[dict[str, int]], None]) -> None:
+    def run(
+        self,
+        stop: threading.Event,
+        beat: Callable[[dict[str, int]], None],
+        *,
+        leaving: Callable[[], None] = lambda: None,
+    ) -> None:
         """Supervise until `stop` is set, then end all children.
 
         Parameters
         ----------
         beat
-            Called in every round with the restarts of each child so far.
+            Called in every round with the restarts of each child so far; must not wait.
+        leaving
+            Called before the children are ended.
         """
         try:
             while not stop.is_set():
@@ -103,58 +101,161 @@ class Supervisor:
                 beat(self.restarts())
                 stop.wait(POLL_SECONDS)
         finally:
+            leaving()
             self.end()
 
     def round(self) -> None:
-        """Start what is not running and due; notice what has died."""
-        for child in self._children:
-            if child.process is not None and child.process.poll() is not None:
-                self._bury(child)
-            if child.process is None and self._clock() >= child.start_after:
-                self._start(child)
+        """Start what is not running and due; notice what has died, has fallen silent, or does not leave."""
+        now = self._clock()
+        late = now - self._last_round
+        self._last_round = now
+        for child in self._children[:]:
+            if late > LATE_SECONDS:
+                child.heard += late
+            self._tend(child, now)
+        self.told = {child.spec.name: child.told() for child in self._children}
 
     def restarts(self) -> dict[str, int]:
         """Say how often each child had to be started again."""
-        return {child.spec.name: child.restarts for child in self._children}
+        return {child.slot: child.restarts for child in self._children if not child.retiring}
 
-    def _start(self, child: Child) -> None:
-        command = (sys.executable, "-m", "dcis_node", *child.spec.arguments, "--lifeline-fd", str(self._lifeline_read))
-        child.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, pass_fds=(self._lifeline_read, *child.spec.inherited)
-        )
-        child.started = self._clock()
+    @property
+    def is_started(self) -> bool:
+        """True if every child that is to stay has shown its first sign of life, but for those in a crash loop."""
+        stay = [child for child in self._children if not child.retiring and not child.deaths.in_loop]
+        return all(child.beats and not child.ending for child in stay)
 
-    def _bury(self, child: Child) -> None:
-        assert child.process is not None  # noqa: S101 -- for the type checker; the caller has looked
-        lived = self._clock() - child.started
-        child.failures = 1 if lived >= PROVEN_SECONDS else child.failures + 1
-        child.restarts += 1
-        wait = min(BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** (child.failures - 1))
-        child.start_after = self._clock() + wait
-        log.error(
-            "event=child_died process=%s pid=%d exit=%s lived_seconds=%.1f restart_in_seconds=%.1f",
-            child.spec.name,
-            child.process.pid,
-            child.process.returncode,
-            lived,
-            wait,
+    def try_at_once(self) -> None:
+        """Start what waits for its next try."""
+        for child in self._children:
+            child.try_at_once(self._clock())
+
+    def apply(self, specs: Sequence[ChildSpec], *, renew: Collection[str]) -> None:
+        """Go on with other processes, or the same ones with other settings.
+
+        Parameters
+        ----------
+        specs
+            All processes, as given to the constructor.
+        renew
+            Roles that have to be started anew. Receivers are renewed side by side: new ones on the same sockets first,
+            then the old ones take no more and leave when their associations have ended. Others finish their item.
+        """
+        now = self._clock()
+        slots = {spec.name for spec in specs}
+        for child in self._children:
+            if child.slot not in slots and not child.retiring:
+                child.retiring = True
+                if child.spec.role not in OVERLAPPING:
+                    child.end("retire", now=now, seconds=RENEW_SECONDS)
+        for spec in specs:
+            current = next((c for c in self._children if c.slot == spec.name and not c.retiring), None)
+            if current is None:
+                self._children.insert(0, Child(spec))
+            elif spec.role in renew:
+                self._renew(current, spec, now)
+            else:
+                current.spec = named(spec, current.spec.name)
+        self._refresh_retiring(specs)
+
+    def _renew(self, child: Child, spec: ChildSpec, now: float) -> None:
+        if spec.role in OVERLAPPING and child.process is not None:
+            successor = Child(named(spec, self._free_name(spec.name)), spec.name, restarts=child.restarts)
+            child.retiring = True
+            self._children.insert(self._children.index(child), successor)
+            return
+        child.spec = named(spec, child.spec.name)
+        if child.process is None:
+            child.try_at_once(now)
+        elif not child.ending:
+            child.end("renew", now=now, seconds=RENEW_SECONDS)
+
+    def _free_name(self, slot: str) -> str:
+        """Give a name that no process of this slot has: two with one name would wait for each other."""
+        names = {child.spec.name for child in self._children}
+        return next(
+            name for number in range(len(names) + 1) if (name := f"{slot}.{number}" if number else slot) not in names
         )
-        child.process = None
+
+    def _refresh_retiring(self, specs: Sequence[ChildSpec]) -> None:
+        """Give those on their way out the settings of now, for the case that they have to be started once more."""
+        for child in self._children:
+            like = next((spec for spec in specs if spec.role == child.spec.role), None)
+            if child.retiring and like is not None:
+                child.spec = named(like, child.spec.name)
+
+    def _tend(self, child: Child, now: float) -> None:
+        child.listen(now=now)
+        if child.process is not None and child.process.poll() is not None:
+            self._ended(child, now)
+        if child.process is not None:
+            self._watch(child, now)
+        elif child in self._children and now >= child.start_after:
+            child.start(self._lifeline_read, now=now)
+
+    def _watch(self, child: Child, now: float) -> None:
+        """Look after one that runs."""
+        child.kill_if_late(now)
+        silent = child.silent_seconds(now)
+        if silent and child.ending != "silent":
+            child.silent_ends += 1
+            log.error("event=child_silent process=%s silent_seconds=%.0f", child.spec.name, silent)
+            child.end("silent", now=now, seconds=SILENT_STOP_SECONDS)
+        elif child.retiring and not child.ending and child.beats:
+            self._drain(child, now)
+
+    def _drain(self, child: Child, now: float) -> None:
+        """Let a receiver give way once another has begun; end it when it has taken too long."""
+        stays = [c for c in self._children if c.slot == child.slot and not c.retiring]
+        if not child.drain_told:
+            if all(c.beats for c in stays):
+                log.info("event=draining process=%s most_seconds=%.0f", child.spec.name, DRAIN_SECONDS)
+                child.drain_told, child.started = True, now
+                child.tell(signal.SIGUSR1)
+        elif now - child.started > DRAIN_SECONDS:
+            log.warning("event=drain_too_long process=%s", child.spec.name)
+            child.end("retire", now=now, seconds=STOP_SECONDS)
+
+    def _ended(self, child: Child, now: float) -> None:
+        """Note that one has ended: as it was told, or by dying."""
+        code, words = child.release()
+        was, child.ending, child.kill_at = child.ending, "", float("inf")
+        if child.retiring and (code == 0 or child.spec.role not in OVERLAPPING):
+            log.info("event=child_retired process=%s exit=%r", child.spec.name, exit_words(code))
+            self._children.remove(child)
+        elif was == "renew" or (code == 0 and words is not None and not words.kind):
+            log.info("event=child_renewed process=%s why=%r", child.spec.name, words.text if words else was)
+            child.start_after = now
+        else:
+            silent = f"was silent, then {exit_words(code)}" if was == "silent" else exit_words(code)
+            child.bury(silent, now=now, kind=words.kind if words else "", reason=words.text if words else "")
 
     def end(self) -> None:
         """Tell every child to finish its item and leave; kill what has not left in `STOP_SECONDS`."""
-        running = [child.process for child in self._children if child.process is not None]
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        deadline = self._clock() + STOP_SECONDS
-        for process in running:
-            try:
-                process.wait(max(0.0, deadline - self._clock()))
-            except subprocess.TimeoutExpired:
-                log.error("event=child_killed pid=%d after_seconds=%.0f", process.pid, STOP_SECONDS)
-                process.kill()
-                process.wait()
+        now = self._clock()
         for child in self._children:
-            child.process = None
+            child.end("stop", now=now, seconds=STOP_SECONDS)
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in self._children:
+            if child.process is not None and not _left(child, deadline):
+                log.error(
+                    "event=child_killed process=%s pid=%d after_seconds=%.0f",
+                    child.spec.name,
+                    child.process.pid,
+                    STOP_SECONDS,
+                )
+                child.process.kill()
+                child.process.wait()
+            if child.process is not None:
+                child.release()
         os.close(self._lifeline_write)
         os.close(self._lifeline_read)
+
+
+def _left(child: Child, deadline: float) -> bool:
+    """Wait for a child until the deadline; tell whether it has left."""
+    pause = threading.Event()
+    assert child.process is not None  # noqa: S101 -- for the type checker; the caller has looked
+    while child.process.poll() is None and time.monotonic() < deadline:
+        pause.wait(POLL_SECONDS / 5)
+    return child.process.poll() is not None

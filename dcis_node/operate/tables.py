@@ -8,8 +8,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dcis_node.operate.delivery_lines import delivery_lines
 from dcis_node.operate.findings import Finding, Verdict
 
+# What became of a request for commitment that says nothing of an object.
+FATES = {
+    "asked": "no report yet",
+    "expired": "no report in time",
+    "refused": "refused",
+    "reported": "the report leaves it out",
+}
 COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
 
 
@@ -41,7 +49,9 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
     for name in ("views", "exams"):
         queue.add_row(name, _counts(status["queues"][name]))
     for destination, counts in status["queues"]["outbox"].items():
-        queue.add_row(f"results to {destination}", _counts(counts))
+        open_requests = status["queues"]["proofs"].get(destination, {}).get("open_requests", 0)
+        asked = f"; {open_requests} open requests for commitment" if open_requests else ""
+        queue.add_row(f"results to {destination}", _counts(counts) + asked)
     queue.add_row("instances received", str(status["queues"]["instances"]))
     queue.add_row("same UID, other bytes", str(status["queues"]["conflicts"]))
     head = Text(f"dcis-node {status['version']} {status['aet']} listening on {status['listening'] or '-'}")
@@ -54,9 +64,12 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
         _disk_line(status["disk"]),
         _audit_line(status["audit"]),
         _bundle_lines(status["bundle"]),
+        _supervision_lines(status["supervision"]),
         processes,
         queue,
+        delivery_lines(status["deliveries"]),
         _maintenance_lines(status["maintenance"], status["index"]),
+        _jobs_table(status["jobs"]),
         _exams_table(status["exams"], title="Last exams"),
         _failure_lines(status["failures"]),
     )
@@ -78,6 +91,9 @@ def _disk_line(disk: Mapping[str, Any]) -> Text:
     """Write what is free, and in red that images are refused."""
     free, reserve = disk["free_bytes"] / 1e9, disk["reserve_bytes"] / 1e9
     line = Text(f"disk: {free:.1f} GB free, {reserve:.1f} GB of it stay free")
+    if volumes := disk["volumes"]:
+        sorts = ("image", "result", "backup")
+        line.append("; " + ", ".join(f"{sort}s {volumes[f'{sort}_bytes'] / 1e9:.1f} GB" for sort in sorts))
     if disk["refusing"]:
         line.append(f"\nIMAGES ARE REFUSED: {disk['refusing']}", style="bold red")
     return line
@@ -97,6 +113,18 @@ def _maintenance_lines(works: Iterable[Mapping[str, Any]], index: Mapping[str, A
         if fault := work["detail"].get("fault"):
             lines.append(f"\n  {fault}", style="bold red")
     return lines
+
+
+def _jobs_table(jobs: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Draw the jobs of the clock, in red what is wrong with one."""
+    table = _table("Jobs", "job", "state", "last start", "seconds", "next", "faults")
+    for name, job in jobs.items():
+        said = job["error"] or ("hangs" if job["hangs"] else "LATE" if job["late"] else "")
+        state = Text(said or ("runs" if job["running"] else "ok"), style="" if job["ok"] else "bold red")
+        took = "-" if job["seconds"] is None else f"{job['seconds']:.1f}"
+        faults = ", ".join(f"{count} {fault}" for fault, count in job["faults"].items()) or "none"
+        table.add_row(name, state, clock_time(job["started_at"]), took, clock_time(job["next_at"]), faults)
+    return table
 
 
 def _audit_line(audit: Mapping[str, Any]) -> Text:
@@ -119,6 +147,16 @@ def _bundle_lines(bundle: Mapping[str, Any]) -> Text:
         lines.append(f"\nactive in the registry: {bundle['active']} since {bundle['since']}")
     if bundle["refused"]:
         lines.append(f"\nREFUSED: {bundle['refused']}", style="bold red")
+    return lines
+
+
+def _supervision_lines(supervision: Mapping[str, Any]) -> Text:
+    """Write where the analysis computes, and in red what the supervisor cannot heal alone."""
+    lines = Text()
+    for name, device in sorted(supervision["devices"].items()):
+        lines.append(f"{name} computes on {device['device']}\n")
+    for fault in supervision["faults"]:
+        lines.append(f"{fault}\n", style="bold red")
     return lines
 
 
@@ -189,6 +227,8 @@ def _instance_lines(instance: Mapping[str, Any]) -> list[str]:
         f"    instance {instance['sop_instance_uid']}",
         f"    received {clock_time(instance['received_at'])}, {instance['size_bytes']} bytes, {instance['analysis']}",
     ]
+    if instance["removed_at"] is not None:
+        lines.append(f"    left this node {clock_time(instance['removed_at'])} ([retention])")
     if instance["duplicates"]:
         lines.append(f"    received again, the same bytes: {instance['duplicates']} x")
     lines += [f"    kept aside: other bytes of {clock_time(c['received_at'])}" for c in instance["conflicts"]]
@@ -214,8 +254,25 @@ def _report_lines(report: Mapping[str, Any]) -> list[str]:
             lines.append(f"      to {parcel['destination']}: {parcel['state']} {clock_time(parcel['sent_at'])}")
             tries = ((a["tried_at"], a["status"], a["error"]) for a in parcel["attempts"])
             lines += [f"        {clock_time(at)} {_status(status)} {error}".rstrip() for at, status, error in tries]
+            lines += proof_lines(parcel)
         if not result["deliveries"]:
             lines.append("      no destination")
+    return lines
+
+
+def proof_lines(parcel: Mapping[str, Any]) -> list[str]:
+    """Write how one delivery was proven, or why not; nothing where nothing is to be proven."""
+    lines = [
+        f"        {clock_time(one['asked_at'])} asked for commitment: {one['outcome'] or FATES[one['state']]}"
+        + ("" if one["reason"] is None else f" 0x{one['reason']:04X}")
+        for one in parcel["commitments"]
+    ]
+    if parcel["state"] == "proven":
+        return [*lines, f"        proven by {parcel['proven_by']} {clock_time(parcel['proven_at'])}"]
+    if parcel["proof_error"]:
+        lines.append(f"        not proven: {parcel['proof_error']}")
+    if parcel["proof_due_at"] is not None:
+        lines.append(f"        asked after again {clock_time(parcel['proof_due_at'])}")
     return lines
 
 

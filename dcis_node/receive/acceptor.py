@@ -22,6 +22,7 @@ from dcis_node.receive.connections import MOST_UNANSWERED, Connections
 from dcis_node.receive.events import Notify, PeerRefused, nobody
 from dcis_node.receive.handshake import HandshakeFault, TlsConnection, identity_of, shake_hands
 from dcis_node.receive.places import Places
+from dcis_node.receive.reports import TakeReport, commitment_context, none_is_ours
 from dcis_node.receive.store import InstanceStore, Sender, where
 from dcis_node.receive.tls import TlsKeeper
 from dcis_node.receive.transport import DeadlineSocket
@@ -41,7 +42,8 @@ KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_
 def contexts() -> list[PresentationContext]:
     """List what is accepted; pynetdicom takes the first of our transfer syntaxes that the peer offers too."""
     echo = build_context(VERIFICATION, list(UNCOMPRESSED))
-    return [echo, *(build_context(uid, list(ACCEPTED_TRANSFER_SYNTAXES)) for uid in ACCEPTED_SOP_CLASSES)]
+    stored = (build_context(uid, list(ACCEPTED_TRANSFER_SYNTAXES)) for uid in ACCEPTED_SOP_CLASSES)
+    return [echo, commitment_context(), *stored]
 
 
 def application_entity(settings: ReceiveSettings, aet: str) -> AE:
@@ -73,6 +75,8 @@ class Acceptor(AssociationServer):
         What is open in this process, shared by its listeners; left out, this is the only one.
     tls
         Keeps the certificate: every connection begins with a TLS handshake, in its own thread. None: without TLS.
+    take_report
+        Records reports on our requests for storage commitment.
     """
 
     def __init__(
@@ -86,7 +90,9 @@ class Acceptor(AssociationServer):
         connections: Connections | None = None,
         tls: TlsKeeper | None = None,
         notify: Notify = nobody,
+        take_report: TakeReport = none_is_ours,
     ) -> None:
+        self._take_report = take_report
         self.settings = settings
         self.store = store
         self.places = places
@@ -149,6 +155,7 @@ class Acceptor(AssociationServer):
             on_end=self._on_end,
             begin=self._shake_hands if self._tls else None,
             on_fault=lambda ended, text: self._tell(ended, "protocol", text),
+            take_report=self._take_report,
         )
         association.set_socket(self._deadline_socket(association, request))
         association.acceptor.maximum_length = self.ae.maximum_pdu_size
@@ -173,6 +180,10 @@ class Acceptor(AssociationServer):
         error = sys.exc_info()[1]  # socketserver calls this where it caught one; its text may quote the peer's bytes
         at = where(error) if error is not None else "?"
         log.error("event=connection_failed address=%s error=%s at=%s", client_address[0], type(error).__name__, at)
+
+    def pause(self) -> None:
+        """Stop accepting, in peace: what has been accepted goes on, an association that is yet to be asked for too."""
+        super(AssociationServer, self).shutdown()
 
     def leave(self) -> None:
         """Stop accepting; returns when the accepting thread has seen it."""

@@ -15,11 +15,12 @@ from typing import Any
 from pynetdicom import AE, evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dimse_primitives import C_STORE, N_ACTION, N_EVENT_REPORT
 from pynetdicom.service_class import StorageServiceClass, VerificationServiceClass
 
 from dcis_node.config import ReceiveSettings
 from dcis_node.receive.dimse import NewSink, StreamingDimse
+from dcis_node.receive.reports import TakeReport, answer_request, none_is_ours
 from dcis_node.receive.store import Sender, where
 from dcis_node.receive.upper_layer import Turnstile, UpperLayer
 
@@ -46,6 +47,8 @@ class NodeAssociation(Association):
         Called first in its own thread (the TLS handshake); False ends it.
     on_fault
         Told why it is ended, if it is for what the peer did.
+    take_report
+        Records reports on our requests for storage commitment.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class NodeAssociation(Association):
         on_end: Callable[["NodeAssociation"], None],
         begin: Callable[["NodeAssociation"], bool] | None = None,
         on_fault: Callable[["NodeAssociation", str], None] = lambda *_: None,
+        take_report: TakeReport = none_is_ours,
     ) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self.number = number
@@ -86,6 +90,7 @@ class NodeAssociation(Association):
         self._connected = time.monotonic()
         self._begin = begin
         self._on_fault = on_fault
+        self._take_report = take_report
         self._on_end = on_end
         self._acse_seconds = settings.acse_timeout_seconds
         self._serving = False
@@ -250,6 +255,9 @@ class NodeAssociation(Association):
         context = self._accepted_cx.get(context_id)
         if context is None:
             return "a presentation context was used that is not accepted"
+        if isinstance(msg, (N_EVENT_REPORT, N_ACTION)):
+            self.dimse.send_msg(answer_request(msg, context, self._take_report, number=self.number), context_id)
+            return ""
         service = StorageServiceClass if isinstance(msg, C_STORE) else VerificationServiceClass
         self._is_paused = True
         service(self).SCP(msg, context)

@@ -67,6 +67,12 @@ class Connections:
         out.drop()
         return out
 
+    @property
+    def count(self) -> int:
+        """How many are open."""
+        with self._lock:
+            return len(self._open)
+
     def finish(self, grace_seconds: float) -> None:
         """Let what is being stored end, abort the rest, and wait for their threads."""
         deadline = time.monotonic() + grace_seconds

@@ -15,10 +15,19 @@ from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import _MESSAGE_TYPES, C_ECHO_RQ, C_STORE_RQ, DIMSEMessage
+from pynetdicom.dimse_messages import (
+    _MESSAGE_TYPES,
+    C_ECHO_RQ,
+    C_STORE_RQ,
+    N_ACTION_RQ,
+    N_EVENT_REPORT_RQ,
+    DIMSEMessage,
+)
 from pynetdicom.dsutils import create_file_meta, decode
 from pynetdicom.pdu_primitives import P_DATA
 
+from dcis_node.commitment import STORAGE_COMMITMENT
+from dcis_node.receive.reports import Notification
 from dcis_node.receive.sink import Sink
 from dcis_node.results.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -60,7 +69,7 @@ def fragments(value: memoryview) -> list[tuple[int, memoryview]]:
 
 
 class StreamingDimse(DIMSEServiceProvider):
-    """Takes C-ECHO and C-STORE requests; a stored data set goes into a sink while it arrives.
+    """Takes C-ECHO and C-STORE requests, and reports; a stored data set goes into a sink while it arrives.
 
     The sink travels to the handler as `sink` of the request primitive. All of it but `close` runs in the thread that
     reads the socket.
@@ -95,7 +104,7 @@ class StreamingDimse(DIMSEServiceProvider):
         self._max_queued = max_queued
         self._command = bytearray()
         self._message: Any = None
-        self._sink: Sink | None = None
+        self._sink: Sink | Notification | None = None
         self._ended = False
         self._on_fault = on_fault
 
@@ -180,10 +189,22 @@ class StreamingDimse(DIMSEServiceProvider):
         if isinstance(message, C_STORE_RQ) and has_data_set:
             self._sink = self._new_sink(self._preface(message))
             self.assoc.network_timeout = self._silence_in_message_seconds
-        elif isinstance(message, C_ECHO_RQ) and not has_data_set:
+        elif self._is_of_commitment(message) and has_data_set:
+            self._sink = Notification()
+            self.assoc.network_timeout = self._silence_in_message_seconds
+        elif (isinstance(message, C_ECHO_RQ) or self._is_of_commitment(message)) and not has_data_set:
             self._end()
         else:
-            raise ProtocolFault("only C-ECHO and C-STORE requests are served")
+            raise ProtocolFault("only C-ECHO and C-STORE requests are served, and reports on storage commitment")
+
+    def _is_of_commitment(self, message: Any) -> bool:  # noqa: ANN401 -- pynetdicom ships no types
+        """Tell whether it is a report on storage commitment, or a request for it, which gets its answer too."""
+        context = self.assoc._accepted_cx.get(message.context_id)  # noqa: SLF001 -- see the module
+        return (
+            isinstance(message, (N_EVENT_REPORT_RQ, N_ACTION_RQ))
+            and context is not None
+            and context.abstract_syntax == STORAGE_COMMITMENT
+        )
 
     def _preface(self, message: Any) -> bytes:  # noqa: ANN401 -- pynetdicom ships no types
         """Write what stands before the data set in the file.

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, cast
 
 import pydicom
 from pydicom import DataElement, Dataset
@@ -23,6 +23,9 @@ MOST_READS = 400_000
 MOST_DEPTH = 64
 # Larger values (thumbnails, vendors' blobs) are passed over, not read.
 DEFER_BYTES = 64 * 1024
+
+# Pixel Data, and Float and Double Float Pixel Data.
+PIXELS = frozenset({0x7FE00010, 0x7FE00009, 0x7FE00008})
 
 UNREADABLE = "header_unreadable"
 
@@ -53,6 +56,23 @@ def read_part(path: Path) -> Dataset:
     if _is_deeper(header, MOST_DEPTH):
         raise HeaderError(UNREADABLE, f"sequences are nested more than {MOST_DEPTH} deep")
     return header
+
+
+def header_bytes(path: Path) -> bytes:
+    """Give the bytes of a file before its pixels, as they stand in it; b"" where they cannot be read. Never raises.
+
+    They make a file of their own that `read_part` reads like the whole one.
+    """
+    try:
+        with path.open("rb") as file, quiet():
+            # pydicom reads what it is given with read, seek and tell only.
+            reader = cast("BinaryIO", _Bounded(file))
+            pydicom.filereader.read_partial(reader, lambda tag, *_: tag in PIXELS, defer_size=DEFER_BYTES)
+            end = file.tell()
+            file.seek(0)
+            return file.read(end) if end <= MOST_HEADER_BYTES else b""
+    except Exception:  # noqa: BLE001 -- whatever pydicom makes of damaged bytes: there is no header then
+        return b""
 
 
 def _is_deeper(header: Dataset, most: int) -> bool:

@@ -4,7 +4,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dcis_node.config import ReceiveSettings
@@ -13,6 +13,7 @@ from dcis_node.receive.brought import tell_left_open
 from dcis_node.receive.connections import POLL_SECONDS, Connections
 from dcis_node.receive.events import Notify, nobody
 from dcis_node.receive.places import Places
+from dcis_node.receive.reports import TakeReport, none_is_ours
 from dcis_node.receive.store import InstanceStore, where
 from dcis_node.receive.tls import TlsKeeper
 from storage.database import Database
@@ -39,8 +40,10 @@ def serve(
     merge_same_day: bool,
     reserve_bytes: int = 0,
     stop: threading.Event,
+    drain: threading.Event | None = None,
     places: Path | None = None,
     notify: Notify = nobody,
+    take_report: TakeReport = none_is_ours,
     clock: Callable[[], float] = time.time,
     grace_seconds: float = GRACE_SECONDS,
 ) -> None:
@@ -65,11 +68,15 @@ def serve(
         Free disk below which objects are refused (`storage.space`).
     stop
         Ends it.
+    drain
+        Lets it give way.
     places
         File in which the receivers of a data folder count their associations; None: the caps hold for this one alone.
     notify
         The audit trail: told who was refused, and what each association has brought. What a killed predecessor had
         received and not told is told first.
+    take_report
+        Records reports on our requests for storage commitment.
     clock
         Gives Unix seconds.
 
@@ -105,6 +112,7 @@ def serve(
             connections=connections,
             tls=keeper,
             notify=notify,
+            take_report=take_report,
         )
         for listening, keeper in ((listener, None), (tls_listener, tls))
         if listening is not None
@@ -115,9 +123,12 @@ def serve(
     for thread in accepting:
         thread.start()
     log.info("event=receiver_started owner=%s parts_swept=%d associations_closed=%d", owner, swept, closed)
-    while all(thread.is_alive() for thread in accepting) and not stop.wait(POLL_SECONDS):
+    drain = drain or threading.Event()
+    while all(thread.is_alive() for thread in accepting) and not drain.is_set() and not stop.wait(POLL_SECONDS):
         pass
-    died = not stop.is_set()
+    died = not stop.is_set() and not drain.is_set()
+    if not died:
+        _give_way(acceptors, connections, stop)
     for acceptor, thread in zip(acceptors, accepting, strict=True):
         acceptor.leave()
         thread.join()
@@ -131,6 +142,17 @@ def serve(
     if died:
         msg = "the accepting thread ended by itself"
         raise RuntimeError(msg)
+
+
+def _give_way(acceptors: Sequence[Acceptor], connections: Connections, stop: threading.Event) -> None:
+    """Accept nothing any more, and let what is open end by itself; `stop` ends the wait."""
+    if stop.is_set():
+        return
+    for acceptor in acceptors:
+        acceptor.pause()
+    log.info("event=receiver_drains open=%d", connections.count)
+    while connections.count and not stop.wait(POLL_SECONDS):
+        pass
 
 
 def _accept(acceptor: Acceptor) -> None:

@@ -160,6 +160,10 @@ class InstanceStore:
             recorded = record_instance(
                 session, received, now=now, merge_same_day=self.merge_same_day, association_id=row
             )
+            session.flush()
+            # Retention removes files under the index's lock only (`storage.leaving`), and we hold it now.
+            if not self.files.exists(received.sha256):
+                raise StorageError("the same object was being removed; try again later")
         sender.row = row
         return recorded
 

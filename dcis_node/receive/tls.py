@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dcis_node.bcp195 import CIPHERS, REVOCATION_LIST
 from dcis_node.config import TlsSettings
 from dcis_node.errors import ConfigurationError
 from dcis_node.receive.certificates import CertificateFacts, check_files
@@ -16,14 +17,10 @@ from dcis_node.receive.handshake import TlsConnection
 
 log = logging.getLogger(__name__)
 
-# Of TLS 1.2, forward secrecy and authenticated encryption only (RFC 9325 4.2); TLS 1.3 has nothing else. Level 2:
-# no certificate with less than 112 bits, that is no RSA below 2048 bits and no SHA-1, whoever shows it.
-CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2"
 OPTIONS = (
     ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_TICKET
 )  # without tickets each association shows its certificate anew
 LOOK_SECONDS = 1.0
-REVOCATION_LIST = b"-----BEGIN X509 CRL-----"
 
 
 def server_context(settings: TlsSettings) -> ssl.SSLContext:

@@ -131,6 +131,7 @@ REASONS: Mapping[Reason, Code] = MappingProxyType(
         Reason.PIXELS_OVER_LIMIT: Code("PIXELSOVERLIMIT", PRIVATE_SCHEME, "Not used: image too large to decode"),
         Reason.NO_BREAST_FOUND: Code("NOBREAST", PRIVATE_SCHEME, "Not used: no breast found"),
         Reason.ANALYSIS_FAILED: Code("ANALYSISFAILED", PRIVATE_SCHEME, "Not used: analysis failed"),
+        Reason.ANALYSIS_DIED: Code("ANALYSISDIED", PRIVATE_SCHEME, "Not used: analysis process died"),
         Reason.SUPERSEDED: Code("SUPERSEDED", PRIVATE_SCHEME, "Not used: replaced by a later image"),
         Reason.REJECTED: Code("REJECTED", PRIVATE_SCHEME, "Not used: rejected by the site"),
     }

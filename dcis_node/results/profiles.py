@@ -113,11 +113,18 @@ class Destination:
     comprehensive
         True sends Comprehensive SR only, for a PACS that does not take Comprehensive 3D SR: one measurement report for
         the exam, also where the profile sends one for each view.
+    senders
+        AE titles: only exams that one of them has sent go there; empty means all exams.
     """
 
     name: str
     profile: Profile = Profile.GENERIC
     comprehensive: bool = False
+    senders: frozenset[str] = frozenset()
+
+    def serves(self, senders: frozenset[str]) -> bool:
+        """Tell whether an exam of these senders goes there; one whose sender nobody knows goes everywhere."""
+        return not self.senders or not senders or bool(self.senders & senders)
 
     def kinds(self, *, outlined: bool) -> frozenset[ResultKind]:
         """Give the kinds that go there, as far as an exam has anything for them.

@@ -45,6 +45,7 @@ PREDICATES: Mapping[Reason, tuple[str, str]] = MappingProxyType(
         Reason.PIXELS_OVER_LIMIT: ("is larger than this node decodes", "are larger than this node decodes"),
         Reason.NO_BREAST_FOUND: ("shows no breast", "show no breast"),
         Reason.ANALYSIS_FAILED: ("could not be analysed, as the analysis failed",) * 2,
+        Reason.ANALYSIS_DIED: ("could not be analysed, as the analysis process died each time",) * 2,
         Reason.SUPERSEDED: ("was replaced by a later image", "were replaced by later images"),
         Reason.REJECTED: ("was rejected by the site", "were rejected by the site"),
     }

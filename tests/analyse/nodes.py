@@ -20,7 +20,7 @@ from dcis_node.results.answer import Equipment
 from dcis_node.results.profiles import Destination, Profile
 from storage.database import Database, open_database, upgrade
 from storage.files import FileStore
-from storage.index import record_instance
+from storage.index import close_association, open_association, record_instance
 from storage.schema import Exam, Instance, Outbox, Report, Result
 from tests.analyse.objects import encoded
 
@@ -69,6 +69,12 @@ def one_model(predictor) -> Models:
     return Models(OneBundle(predictor.bundle), lambda _: predictor)
 
 
+def _association(session, sender: str, *, now: float) -> int:
+    number = open_association(session, owner="receive-0@test", calling_aet=sender, address="127.0.0.1", now=now)
+    close_association(session, number, now=now)
+    return number
+
+
 class Node:
     """The index, the files and one worker."""
 
@@ -94,8 +100,10 @@ class Node:
         """Put other tools on the bench."""
         self.bench = replace(self.bench, **changes)
 
-    def receive(self, *objects: Dataset | bytes) -> None:
-        """Store objects as the receiver does."""
+    def receive(self, *objects: Dataset | bytes, sender: str = "") -> None:
+        """Store objects as the receiver does; without a sender they have no association."""
+        with self.db.write() as session:
+            association = _association(session, sender, now=self.clock.now) if sender else None
         for thing in objects:
             data = thing if isinstance(thing, bytes) else encoded(thing)
             sha256 = self.files.put(data, moment=self.clock.now)
@@ -103,7 +111,7 @@ class Node:
             received = describe(header, sha256=sha256, size_bytes=len(data), calling_aet="TEST")
             assert hashlib.sha256(data).hexdigest() == sha256
             with self.db.write() as session:
-                record_instance(session, received, now=self.clock.now)
+                record_instance(session, received, now=self.clock.now, association_id=association)
 
     def work(self) -> int:
         """Do everything that can be done now; gives the number of items."""
@@ -118,9 +126,9 @@ class Node:
         self.clock.now += later
         return sweep_open_exams(self.db, EXAM, now=self.clock.now)
 
-    def report(self, *objects: Dataset | bytes) -> None:
+    def report(self, *objects: Dataset | bytes, sender: str = "") -> None:
         """Receive, analyse, complete, decide."""
-        self.receive(*objects)
+        self.receive(*objects, sender=sender)
         self.work()
         self.sweep()
         self.work()

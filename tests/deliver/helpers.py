@@ -58,7 +58,7 @@ class Node:
     files: FileStore
     report_id: int
 
-    def add(self, path, *, destinations=("pacs",), study="1.2", now=NOW):
+    def add(self, path, *, destinations=("pacs",), study="1.2", series="1.2.3", now=NOW):
         """Store a file as a result and enqueue it; gives its SOP Instance UID."""
         item = outgoing_from_file(path)
         digest = self.files.put(path.read_bytes())
@@ -69,7 +69,7 @@ class Node:
                 sop_instance_uid=item.sop_instance_uid,
                 sop_class_uid=item.sop_class_uid,
                 study_instance_uid=study,
-                series_instance_uid="1.2.3",
+                series_instance_uid=series,
                 transfer_syntax_uid=item.transfer_syntax_uid,
                 modality="OT",
                 sha256=digest,

@@ -15,6 +15,7 @@ from dcis_node.deliver.courier import run_courier
 from dcis_node.errors import StorageError
 from storage import outbox
 from storage.database import open_database
+from storage.destinations import condition
 from tests.deliver.helpers import encoded_dataset
 from tests.peers import StoragePeer, black_hole, free_port, wait_until
 
@@ -192,10 +193,11 @@ def test_a_destination_that_comes_back_gets_everything(node, result_file):
     quick = DeliverSettings(timeout_seconds=1.0, backoff_first_seconds=0.2, backoff_most_seconds=0.3)
     peer = StoragePeer(port=free_port())
     with Courier(node, destination(peer.port), settings=quick):
-        wait_until(lambda: all(len(node.attempts(uid)) > 1 for uid in uids), "all were refused twice")
+        wait_until(lambda: condition(node.db, "pacs").failures > 4, "it was probed")
+        assert sum(len(node.attempts(uid)) for uid in uids) == quick.breaker_failures
         with peer:
             wait_until(lambda: node.states() == {"sent": 4}, "all are sent")
-    assert sorted(peer.uids()) == sorted(uids)
+    assert peer.uids() == uids
 
 
 def test_a_courier_process_leaves_in_order_when_it_is_told_to(node, result_file):

@@ -7,6 +7,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from dcis_node.config import DeliverSettings
 from dcis_node.deliver import lane as lane_module
 from dcis_node.deliver.courier import Lane, deliver_next
+from dcis_node.deliver.route import Route
+from dcis_node.deliver.routes import dicom_route
 from storage import outbox
 from tests.deliver.helpers import CANARY, NOW, address, encoded_dataset
 from tests.peers import StoragePeer, black_hole, free_port, rejecting_peer
@@ -25,8 +27,8 @@ def lane(node):
             "stop": threading.Event(),
             **options,
         }
-        peer = options.pop("peer", None) or address(port)
-        return Lane(db=node.db, files=node.files, peer=peer, **options)
+        route = dicom_route(options.pop("peer", None) or address(port))
+        return Lane(db=node.db, files=node.files, **{"route": route, **options})
 
     return make
 
@@ -202,21 +204,18 @@ def test_stored_bytes_that_are_missing_or_altered_are_not_sent_and_said(node, la
     assert node.row(altered).next_try_at == pytest.approx(NOW + 3600, abs=10)
 
 
-def test_a_defect_of_ours_is_recorded_without_its_text_and_pushes_only_one_object_back(
-    node, lane, result_file, monkeypatch, caplog
-):
+def test_a_defect_of_ours_is_recorded_without_its_text_and_pushes_only_one_object_back(node, lane, result_file, caplog):
     poisoned, *others = [node.add(result_file()) for _ in range(3)]
-    original = lane_module.send_files
 
-    def explode(items, peer):
+    def explode(items):
         for item in items:
             if item.sop_instance_uid == poisoned:
                 raise ValueError(CANARY)
-            yield from original([item], peer)
+            yield from route.send([item])
 
-    monkeypatch.setattr(lane_module, "send_files", explode)
     with StoragePeer() as peer:
-        assert drain(lane(peer.port), now=NOW) == 2
+        route = dicom_route(address(peer.port))
+        assert drain(lane(peer.port, route=Route(route.address, explode, route.probe)), now=NOW) == 2
     assert peer.uids() == others
     assert node.states() == {"due": 1, "sent": 2}
     assert node.row(poisoned).last_error == "an error of this program (ValueError)"
@@ -224,17 +223,16 @@ def test_a_defect_of_ours_is_recorded_without_its_text_and_pushes_only_one_objec
     assert CANARY not in caplog.text
 
 
-def test_a_defect_after_the_last_object_changes_nothing(node, lane, result_file, monkeypatch):
+def test_a_defect_after_the_last_object_changes_nothing(node, lane, result_file):
     node.add(result_file())
-    original = lane_module.send_files
 
-    def explode(items, peer):
-        yield from original(items, peer)
+    def explode(items):
+        yield from route.send(items)
         raise ValueError
 
-    monkeypatch.setattr(lane_module, "send_files", explode)
     with StoragePeer() as peer:
-        assert drain(lane(peer.port), now=NOW) == 1
+        route = dicom_route(address(peer.port))
+        assert drain(lane(peer.port, route=Route(route.address, explode, route.probe)), now=NOW) == 1
     assert node.states() == {"sent": 1}
 
 

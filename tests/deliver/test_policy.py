@@ -102,6 +102,7 @@ def test_each_rejection_has_its_action_and_names_what_to_repair(rejection, actio
 def test_no_failure_without_a_status_ever_ends_an_object(failure):
     verdict = policy.judge(Sent(ITEM, failure=failure, detail="the detail"), PEER)
     configuration = {Failure.CLASS_NOT_ACCEPTED, Failure.SYNTAX_NOT_ACCEPTED, Failure.UNREADABLE, Failure.INTERNAL}
+    configuration |= {Failure.TLS}
     assert verdict.action is (Action.RETRY_SLOW if failure in configuration else Action.RETRY)
     assert verdict.text
     assert "{" not in verdict.text

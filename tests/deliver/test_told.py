@@ -9,6 +9,7 @@ import pytest
 from dcis_node.config import DeliverSettings
 from dcis_node.deliver.events import ResultsSending, ResultsSent
 from dcis_node.deliver.lane import Lane, deliver_next
+from dcis_node.deliver.routes import dicom_route
 from dcis_node.operate.audit.unfinished import CourierTrail
 from tests.deliver.helpers import NOW, SECONDARY_CAPTURE, address
 from tests.peers import StoragePeer, free_port
@@ -31,7 +32,7 @@ def lane(node):
             db=node.db,
             files=node.files,
             destination="pacs",
-            peer=address(port),
+            route=dicom_route(address(port)),
             settings=DeliverSettings(),
             owner="a",
             rng=random.Random(1),  # noqa: S311 -- jitter, not a secret

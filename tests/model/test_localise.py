@@ -12,7 +12,7 @@ SPACING = (0.14, 0.14)
 def test_a_sweep_that_sees_each_pixel_gives_the_image_back(rows, columns, overlap):
     image = np.random.default_rng(rows).random((rows, columns)).astype(np.float32)
     breast = np.ones(image.shape, np.bool_)
-    swept = sweep(image, breast, lambda tile: np.stack([1 - tile, tile]), tile=32, overlap=overlap)
+    swept = sweep(image, breast, lambda tiles: np.stack([1 - tiles, tiles], 1), tile=32, overlap=overlap)
     assert swept.shape == (1, rows, columns)
     np.testing.assert_allclose(swept[0], image, rtol=1e-5)
 
@@ -20,18 +20,33 @@ def test_a_sweep_that_sees_each_pixel_gives_the_image_back(rows, columns, overla
 def test_nothing_is_found_outside_the_breast():
     breast = np.zeros((80, 60), np.bool_)
     breast[10:50, 5:40] = True
-    swept = sweep(np.ones(breast.shape, np.float32), breast, lambda t: np.stack([t * 0, t]), tile=32, overlap=8)
+    swept = sweep(np.ones(breast.shape, np.float32), breast, lambda t: np.stack([t * 0, t], 1), tile=32, overlap=8)
     np.testing.assert_array_equal(swept[0] > 0, breast)
 
 
 def test_an_image_smaller_than_a_tile_is_swept_too():
     image = np.random.default_rng(0).random((20, 12)).astype(np.float32)
-    swept = sweep(image, np.ones(image.shape, np.bool_), lambda t: np.stack([1 - t, t]), tile=32, overlap=8)
+    swept = sweep(image, np.ones(image.shape, np.bool_), lambda t: np.stack([1 - t, t], 1), tile=32, overlap=8)
     np.testing.assert_allclose(swept[0], image, rtol=1e-5)
 
 
+@given(st.integers(1, 9))
+def test_how_many_tiles_are_segmented_at_once_makes_no_difference(at_once):
+    image = np.random.default_rng(0).random((90, 70)).astype(np.float32)
+    breast = np.ones(image.shape, np.bool_)
+    most = []
+
+    def segment(tiles):
+        most.append(len(tiles))
+        return np.stack([1 - tiles, tiles], 1)
+
+    one = sweep(image, breast, lambda t: np.stack([1 - t, t], 1), tile=32, overlap=8)
+    np.testing.assert_array_equal(sweep(image, breast, segment, tile=32, overlap=8, at_once=at_once), one)
+    assert max(most) == at_once
+
+
 def test_a_view_without_a_breast_gives_no_candidate():
-    swept = sweep(np.ones((50, 50), np.float32), np.zeros((50, 50), np.bool_), lambda t: t[None], tile=32, overlap=8)
+    swept = sweep(np.ones((50, 50), np.float32), np.zeros((50, 50), np.bool_), lambda t: t[:, None], tile=32, overlap=8)
     labels, components = outline(swept, Localisation(), spacing_mm=SPACING)
     assert not labels.any()
     assert components == ()

@@ -14,13 +14,13 @@ CPU = torch.device("cpu")
 class Bright(Ensemble):
     """An ensemble whose segmentation is known: bright pixels are lesion, the brightest calcification."""
 
-    def _segment_tile(self, tile):
-        calcification = (tile > 0.9).astype(np.float32)
-        lesion = (tile > 0.5).astype(np.float32) - calcification
-        return np.stack([1 - lesion - calcification, lesion, calcification])
+    def _segment_tiles(self, tiles):
+        calcification = (tiles > 0.9).astype(np.float32)
+        lesion = (tiles > 0.5).astype(np.float32) - calcification
+        return np.stack([1 - lesion - calcification, lesion, calcification], 1)
 
     def judge_crop(self, crop):
-        return self._segment_tile(crop)[1:], self._classify_crop(crop)
+        return self._segment_tiles(crop[None])[0, 1:], self._classify_crop(crop)
 
 
 @pytest.fixture
@@ -180,3 +180,11 @@ def test_a_mark_asks_for_no_least_number_of_calcifications_but_a_sweep_does():
 def test_nothing_within_reach_is_no_lesion():
     settings = Localisation(threshold=0.5, min_area_mm2=1.0)
     assert outline_marked(_pieces(), settings, mark=(5.0, 5.0), spacing_mm=(0.5, 0.5))[1] == ()
+
+
+def test_several_tiles_at_once_give_what_one_gives(image, breast, make_bundle):
+    ensemble = Ensemble(make_bundle(), CPU)
+    assert ensemble.tiles_at_once == 1
+    one = ensemble.sweep_input(image, breast)
+    ensemble.tiles_at_once = 3
+    np.testing.assert_allclose(ensemble.sweep_input(image, breast), one, atol=1e-6 if not ensemble._bfloat16 else 2e-2)

@@ -137,7 +137,8 @@ def test_sent_parcels_of_several_destinations_are_told_apart(filled: Database) -
             session.execute(
                 text(
                     "INSERT INTO outbox (result_id, destination, state, attempts, next_try_at, lease_owner,"
-                    " lease_until, last_error) SELECT id, :name, iif(id < 5, 'dead', 'sent'), 1, 0, '', 0, ''"
+                    " lease_until, last_error, proof_attempts, proof_error, proven_by)"
+                    " SELECT id, :name, iif(id < 5, 'dead', 'sent'), 1, 0, '', 0, '', 0, '', ''"
                     " FROM result WHERE id < 100"
                 ),
                 {"name": name},

@@ -126,7 +126,7 @@ def exam(db):
 
 def test_queues_of_an_empty_index_are_empty(db):
     with db.read() as session:
-        assert queues(session) == {"views": {}, "exams": {}, "outbox": {}, "instances": 0, "conflicts": 0}
+        assert queues(session) == {"views": {}, "exams": {}, "outbox": {}, "proofs": {}, "instances": 0, "conflicts": 0}
 
 
 def test_queues_count_by_state_and_destination(db, exam):
@@ -135,6 +135,7 @@ def test_queues_count_by_state_and_destination(db, exam):
             "views": {"analysed": 1, "not_applicable": 1},
             "exams": {"reported": 1},
             "outbox": {"pacs": {"sent": 1}},
+            "proofs": {},
             "instances": 2,
             "conflicts": 1,
         }

@@ -6,12 +6,14 @@ import pytest
 from storage import work
 from storage.database import Database
 from storage.work import (
+    DIED,
     ExamClaim,
     ViewClaim,
     claim_exam,
     claim_instance,
     fail_exam,
     fail_view,
+    give_back_view,
     release_leases,
     renew,
 )
@@ -56,16 +58,45 @@ def test_a_leased_view_is_not_given_to_another_before_the_lease_ends(db: Databas
     assert (second.attempts, second.lease_owner) == (2, "w2")
 
 
-def test_a_view_that_kills_its_worker_twice_fails_and_lets_the_next_one_through(db: Database):
+def test_a_view_that_kills_its_worker_twice_fails_and_lets_the_next_one_through(db: Database, caplog):
     receive(db, 1, now=1.0)
-    receive(db, 2, now=2.0)
+    receive(db, 2, now=200.0)
     for attempt in (1, 2):
         assert claim_view(db, now=10.0) == ViewClaim(1, 1, f"{1:064x}", attempt, "w1", 110.0)
         release_leases(db, "w1")
     third = claim_view(db)
     assert third is not None
     assert third.id == 2
-    assert (instance(db, 1).analysis, instance(db, 1).reason) == ("failed", "analysis_failed")
+    assert (instance(db, 1).analysis, instance(db, 1).reason) == ("failed", "analysis_process_died")
+    assert "event=view_set_aside instance=1 attempts=2 reason=analysis_process_died" in caplog.text
+
+
+def test_what_killed_its_worker_goes_behind_what_came_a_little_later(db: Database):
+    receive(db, 1, now=1.0)
+    receive(db, 2, now=2.0)
+    receive(db, 3, now=100.0)
+    assert claim_view(db).id == 1
+    release_leases(db, "w1")
+    assert [claim_view(db).id for _ in range(3)] == [2, 1, 3]
+
+
+def test_a_view_that_is_given_back_untried_has_its_attempts_as_before(db: Database):
+    receive(db, 1)
+    claim = claim_view(db)
+    assert give_back_view(db, claim, retry_at=50.0)
+    assert (instance(db, 1).analysis, instance(db, 1).attempts) == ("pending", 0)
+    assert claim_view(db, now=49.0) is None
+    assert claim_view(db, now=50.0).attempts == 1
+    assert not give_back_view(db, claim, retry_at=60.0)
+
+
+def test_an_attempt_that_leaves_no_word_is_known_as_one_whatever_came_before(db: Database, due_exam: int):
+    assert fail_exam(db, claim_due(db), failure="ValueError at a.py:1", retry_at=10.0)
+    second = claim_due(db, max_attempts=3)
+    assert (second.attempts, second.failure) == (2, "ValueError at a.py:1")
+    assert exam(db, due_exam).failure == ""
+    release_leases(db, "w1")
+    assert claim_due(db, max_attempts=3).failure == DIED
 
 
 def test_a_failed_view_keeps_its_reason_and_is_never_claimed_again(db: Database):
@@ -154,7 +185,7 @@ def test_an_exam_that_could_not_be_decided_comes_again_at_its_time(db: Database,
 
 
 def test_an_exam_whose_attempts_are_spent_fails_and_blocks_no_other(db: Database, due_exam: int):
-    receive_refused(db, 2, patient="P2", now=9.0)
+    receive_refused(db, 2, patient="P2", now=1000.0)
     set_exam(db, 2, state="due")
     set_exam(db, due_exam, attempts=3)
     claim = claim_due(db, max_attempts=3)

@@ -95,7 +95,7 @@ class RunningNode:
 
 def _done(exam: dict, version: int) -> bool:
     reported = exam["state"] == "reported" and exam["report"]["version"] >= version
-    return reported and set(exam["deliveries"]) <= {"sent"}
+    return reported and set(exam["deliveries"]) <= {"sent", "proven"}
 
 
 @contextlib.contextmanager

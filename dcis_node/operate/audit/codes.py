@@ -13,6 +13,8 @@ class Code(NamedTuple):
 
 # Events: CID 400
 APPLICATION_ACTIVITY: Final = Code("110100", "DCM", "Application Activity")
+INSTANCES_ACCESSED: Final = Code("110103", "DCM", "DICOM Instances Accessed")
+STUDY_DELETED: Final = Code("110105", "DCM", "DICOM Study Deleted")
 BEGIN_TRANSFERRING: Final = Code("110102", "DCM", "Begin Transferring DICOM Instances")
 INSTANCES_TRANSFERRED: Final = Code("110104", "DCM", "DICOM Instances Transferred")
 SECURITY_ALERT: Final = Code("110113", "DCM", "Security Alert")

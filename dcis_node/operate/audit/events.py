@@ -54,6 +54,35 @@ class RecordingGap:
     why: str
 
 
+@dataclass(frozen=True)
+class StudyRemoved:
+    """Something of a study has left this node by the rule of retention.
+
+    Parameters
+    ----------
+    what
+        `images`, `results` or `rows`.
+    sop_classes
+        SOP Class UID and number of instances that left.
+    whole
+        True if no instance of its exam is here any more.
+    """
+
+    what: str
+    exam: int
+    study_instance_uid: str
+    sop_classes: tuple[tuple[str, int], ...] = ()
+    whole: bool = False
+
+
 Event: TypeAlias = (
-    NodeStarted | NodeStopped | PeerRefused | RefusedAgain | RecordingGap | StudyReceived | ResultsSending | ResultsSent
+    NodeStarted
+    | NodeStopped
+    | PeerRefused
+    | RefusedAgain
+    | RecordingGap
+    | StudyReceived
+    | StudyRemoved
+    | ResultsSending
+    | ResultsSent
 )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from dcis_node.deliver.events import ResultsSending, ResultsSent
 from dcis_node.operate.audit import codes
 from dcis_node.operate.audit.codes import Code
-from dcis_node.operate.audit.events import Event, NodeStarted, NodeStopped, RecordingGap, RefusedAgain
+from dcis_node.operate.audit.events import Event, NodeStarted, NodeStopped, RecordingGap, RefusedAgain, StudyRemoved
 from dcis_node.operate.audit.message import (
     AuditMessage,
     AuditSource,
@@ -22,7 +22,7 @@ from dcis_node.operate.audit.message import (
 )
 from dcis_node.receive.events import PeerRefused, StudyReceived
 
-EXECUTE, CREATE, READ = "E", "C", "R"
+EXECUTE, CREATE, READ, DELETE = "E", "C", "R", "D"
 # Refused for who the peer is or says it is; the other rules are about what it does.
 IDENTITY_RULES = frozenset({"address", "called_aet", "calling_aet", "certificate", "tls_handshake"})
 WITHHELD = "withheld"
@@ -57,6 +57,8 @@ def _message(event: Event, source: AuditSource, at: float) -> AuditMessage:
             return _gap(event, source, at)
         case StudyReceived():
             return _received(event, source, at)
+        case StudyRemoved():
+            return _removed(event, source, at)
         case ResultsSending():
             return _sending(event, source, at)
     raise AssertionError
@@ -144,6 +146,21 @@ def _received(event: StudyReceived, source: AuditSource, at: float) -> AuditMess
         objects=(
             _study(event.study_instance_uid, event.sop_classes, details),
             _patient(f"exam-{event.exam}" if event.exam else WITHHELD),
+        ),
+    )
+
+
+def _removed(event: StudyRemoved, source: AuditSource, at: float) -> AuditMessage:
+    """A.5.3.8 if nothing of the study is here any more, which A.5.3.6 demands; else A.5.3.6 with the action D."""
+    return AuditMessage(
+        codes.STUDY_DELETED if event.whole else codes.INSTANCES_ACCESSED,
+        DELETE,
+        Outcome.SUCCESS,
+        at,
+        (_node(source, is_requestor=True),),
+        objects=(
+            _study(event.study_instance_uid, event.sop_classes, {"Removed": f"{event.what}, by the rule of retention"}),
+            _patient(f"exam-{event.exam}"),
         ),
     )
 

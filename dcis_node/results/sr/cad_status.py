@@ -30,6 +30,7 @@ _BROKEN = frozenset(
         Reason.PIXELS_OVER_LIMIT,
         Reason.NO_BREAST_FOUND,
         Reason.ANALYSIS_FAILED,
+        Reason.ANALYSIS_DIED,
     }
 )
 

@@ -1,7 +1,7 @@
 """One event of each kind, and who tells them."""
 
 from dcis_node.deliver.events import ResultsSending, ResultsSent
-from dcis_node.operate.audit.events import NodeStarted, NodeStopped, RecordingGap, RefusedAgain
+from dcis_node.operate.audit.events import NodeStarted, NodeStopped, RecordingGap, RefusedAgain, StudyRemoved
 from dcis_node.operate.audit.message import AuditSource
 from dcis_node.receive.events import PeerRefused, StudyReceived
 
@@ -24,6 +24,9 @@ EVENTS = {
     "received": RECEIVED,
     "received again": StudyReceived(0, "10.1.2.3", "PACS", "1.2.3.4", ((MG, 4),), outcome="duplicate"),
     "conflict": StudyReceived(7, "10.1.2.3", "PACS", "1.2.3.4", ((MG, 1),), outcome="conflict"),
+    "images removed": StudyRemoved("images", 12, "1.2.3.4", ((MG, 4),)),
+    "results removed": StudyRemoved("results", 12, "1.2.3.4", ((SR, 2),), whole=True),
+    "rows removed": StudyRemoved("rows", 12, "1.2.3.4", whole=True),
     "sending": SENDING,
     "sent": ResultsSent(SENDING, ((SR, 2),)),
     "not sent": ResultsSent(SENDING, (), ((SR, 2),), "pacs refused the connection"),

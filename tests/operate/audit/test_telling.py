@@ -84,6 +84,16 @@ def test_new_images_are_created_known_ones_read_and_other_bytes_a_minor_failure(
     assert codes == [("C", "0"), ("R", "0"), ("R", "4")]
 
 
+def test_what_leaves_is_a_deletion_of_the_study_only_if_nothing_of_it_is_left():
+    found = [
+        (event.get("EventActionCode"), event.find("EventID").get("csd-code"))
+        for event in (
+            the_one(EVENTS[f"{what} removed"]).find("EventIdentification") for what in ("images", "results", "rows")
+        )
+    ]
+    assert found == [("D", "110103"), ("D", "110105"), ("D", "110105")]
+
+
 def test_what_was_taken_and_what_was_not_are_two_messages():
     outcomes = [
         parsed(xml).find("EventIdentification").get("EventOutcomeIndicator") for xml in told(EVENTS["sent in part"])

@@ -11,9 +11,9 @@ NOW = 1_000_000.0
 LEASE = 60.0
 
 
-def make_report(db):
+def make_report(db, *, patient_id=""):
     with db.write() as session:
-        patient = Patient(patient_id="", issuer="")
+        patient = Patient(patient_id=patient_id, issuer="")
         session.add(patient)
         session.flush()
         exam = Exam(patient_id=patient.id, study_date="", state="reported", opened_at=NOW, last_image_at=NOW)

@@ -1,0 +1,56 @@
+"""What the supervisor and the workers say of their own health, for status and metrics."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from storage.heartbeat import Beat
+
+CRASH_LOOP = "crash_loop"
+REFUSED = "refused"
+
+
+def supervision_status(seen: Sequence[Beat]) -> dict[str, Any]:
+    """Say which processes are in a crash loop, how the last reload ended, and where the analysis computes.
+
+    Returns
+    -------
+    dict
+        `children` by name: `state`, `restarts`, `silent_ends`, `last_exit`, `reason`, `next_try_at` (Unix seconds);
+        `reload`: `state` ("", `done` or `refused`), `text`, `at`, `roles`; `devices` by process: `device`, and since
+        when and why it is not the one that was asked for (`fallback_since` None: it is). `faults`: what a person has to
+        look at, in words.
+    """
+    told = {beat.process: json.loads(beat.detail) for beat in seen if beat.detail}
+    supervisor = told.get("supervisor", {})
+    children, reload = supervisor.get("children", {}), supervisor.get("reload", {})
+    devices = {name: _device(detail) for name, detail in told.items() if "device" in detail}
+    return {"children": children, "reload": reload, "devices": devices, "faults": _faults(children, reload, devices)}
+
+
+def _device(detail: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: detail[name] for name in ("device", "fallback_since", "fallback_because")}
+
+
+def _faults(
+    children: Mapping[str, Mapping[str, Any]], reload: Mapping[str, Any], devices: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    found = [
+        f"{name} is in a crash loop ({child['restarts']} restarts): {child['last_exit']} {child['reason']}".rstrip()
+        for name, child in sorted(children.items())
+        if child["state"] == CRASH_LOOP
+    ]
+    if reload.get("state") == REFUSED:
+        found.append(f"the last reload was refused: {reload['text']}")
+    found += [
+        f"{name} computes on {device['device']} in place of its device, since {_moment(device['fallback_since'])}: "
+        f"{device['fallback_because']}"
+        for name, device in sorted(devices.items())
+        if device["fallback_since"] is not None
+    ]
+    return found
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -1,0 +1,243 @@
+"""Proof of delivery: which `sent` results still have to be asked after, and what becomes of them.
+
+A row of the outbox that is to be proven has `proof_due_at`, and is `sent`. Whoever asks pushes that moment into the
+future first (compare-and-set: the lease of this room), so a death at any line only makes the row due again. The
+row leaves `sent` as `proven`, or for `due` or `dead` if its destination says that it does not have the object.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy.orm import Session
+
+from storage.database import Database
+from storage.outbox import LONGEST_TEXT
+from storage.schema import Commitment, CommitmentItem, Outbox, Result
+
+BATCH = 64  # rows of one claim; an exam has about ten results
+# Objects of one study that are due so soon after the first are asked after with it.
+GATHER_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Unproven:
+    """One result that a destination has taken, and of which there is no proof yet.
+
+    Parameters
+    ----------
+    outbox_id
+        The row.
+    sent_at
+        When it was taken last (Unix seconds).
+    denials
+        How often the destination has said that it does not have it, since the row was enqueued or requeued.
+    last_request
+        What became of the last request for commitment that is closed: the state of its row; "" if there was none.
+    last_reason
+        Failure Reason of that request for this object; None without one.
+    """
+
+    outbox_id: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    sent_at: float
+    denials: int
+    last_request: str = ""
+    last_reason: int | None = None
+
+
+@dataclass(frozen=True)
+class Next:
+    """What becomes of a row that was asked after and is not proven.
+
+    Parameters
+    ----------
+    state
+        `sent`: to be asked after again at `at` (None: never). `due`: to be sent again at `at`. `dead`: a person has to
+        look.
+    text
+        Why, in an administrator's words.
+    """
+
+    state: Literal["sent", "due", "dead"]
+    at: float | None
+    text: str
+
+
+def claim(db: Database, destination: str, *, now: float, lease_seconds: float) -> list[Unproven]:
+    """Take what is to be asked after of one study at a destination; it is due again after `lease_seconds`.
+
+    Returns
+    -------
+    list[Unproven]
+        Empty if nothing is due. The index is only read then.
+    """
+    while True:
+        with db.read() as session:
+            study = session.scalar(
+                select(Result.study_instance_uid)
+                .join(Outbox, Outbox.result_id == Result.id)
+                .where(_waits_for(destination), Outbox.proof_due_at <= now, ~_is_asked())
+                .order_by(Outbox.proof_due_at, Outbox.id)
+                .limit(1)
+            )
+        if study is None:
+            return []
+        with db.write() as session:
+            chosen = (
+                select(Outbox.id)
+                .join(Result, Result.id == Outbox.result_id)
+                .where(_waits_for(destination), Outbox.proof_due_at <= now + GATHER_SECONDS)
+                .where(Result.study_instance_uid == study, ~_is_asked())
+                .order_by(Outbox.proof_due_at, Outbox.id)
+                .limit(BATCH)
+                .with_for_update(of=Outbox, skip_locked=True)
+            )
+            statement = (
+                update(Outbox)
+                .where(Outbox.id.in_(chosen.scalar_subquery()), Outbox.state == "sent")
+                .where(Outbox.proof_due_at <= now + GATHER_SECONDS)
+                .values(proof_due_at=now + lease_seconds)
+                .returning(Outbox.id)
+                .execution_options(synchronize_session=False)
+            )
+            found = _unproven(session, session.scalars(statement).all())
+        if found:
+            return found
+
+
+def prove(db: Database, rows: Collection[Unproven], *, by: str, now: float) -> int:
+    """Record that objects are at their destination; gives how many rows are proven by it."""
+    with db.write() as session:
+        return prove_in(session, [row.outbox_id for row in rows], by=by, now=now)
+
+
+def prove_in(session: Session, outbox_ids: Collection[int], *, by: str, now: float) -> int:
+    """As `prove`, inside the caller's transaction. Rows that are not `sent` any more stay as they are."""
+    values = {"state": "proven", "proven_at": now, "proven_by": by, "proof_due_at": None, "proof_error": ""}
+    return _change(session, and_(Outbox.id.in_(outbox_ids), Outbox.state == "sent"), values)
+
+
+def settle(db: Database, fates: Iterable[tuple[Unproven, Next]]) -> None:
+    """Record what becomes of rows that are not proven."""
+    with db.write() as session:
+        for row, fate in fates:
+            settle_in(session, row, fate)
+
+
+def settle_in(session: Session, row: Unproven, fate: Next) -> bool:
+    """As `settle`, inside the caller's transaction.
+
+    Returns
+    -------
+    bool
+        False if the row is not `sent` any more, or was sent again or denied meanwhile: then it stays as it is.
+    """
+    same = and_(
+        Outbox.id == row.outbox_id,
+        Outbox.state == "sent",
+        func.coalesce(Outbox.sent_at, 0.0) == row.sent_at,
+        Outbox.proof_attempts == row.denials,
+    )
+    text = fate.text[:LONGEST_TEXT]
+    if fate.state == "sent":
+        return _change(session, same, {"proof_due_at": fate.at, "proof_error": text}) == 1
+    values: dict[str, object] = {"state": fate.state, "proof_due_at": None, "proof_error": text, "last_error": text}
+    values["proof_attempts"] = row.denials + 1
+    if fate.state == "due":
+        values |= {"next_try_at": fate.at, "attempts": 0, "first_try_at": None}
+    return _change(session, same, values) == 1
+
+
+def postpone(db: Database, destination: str, *, now: float, until: float, text: str) -> int:
+    """Put off everything that is due at a destination which cannot be asked now; gives how many rows."""
+    with db.write() as session:
+        due = and_(_waits_for(destination), Outbox.proof_due_at <= now, Outbox.state == "sent")
+        return _change(session, due, {"proof_due_at": until, "proof_error": text[:LONGEST_TEXT]})
+
+
+def waiting(session: Session) -> dict[str, dict[str, int]]:
+    """Count for each destination what waits for its proof, and the requests for commitment without a report."""
+    found: dict[str, dict[str, int]] = {}
+    rows = session.execute(
+        select(Outbox.destination, func.count())
+        .where(Outbox.proof_due_at.is_not(None))
+        .group_by(Outbox.destination)
+        .order_by(Outbox.destination)
+    )
+    for destination, count in rows:
+        found[destination] = {"unproven": count, "open_requests": 0}
+    asked = select(Commitment.destination, func.count()).where(Commitment.state == "asked")
+    for destination, count in session.execute(asked.group_by(Commitment.destination)):
+        found.setdefault(destination, {"unproven": 0})["open_requests"] = count
+    return found
+
+
+def requests_for(session: Session, outbox_id: int) -> list[dict[str, object]]:
+    """Tell of each request for commitment of one row: when, what became of it, and why the peer does not commit."""
+    rows = session.execute(
+        select(Commitment, CommitmentItem)
+        .join(CommitmentItem, CommitmentItem.commitment_id == Commitment.id)
+        .where(CommitmentItem.outbox_id == outbox_id)
+        .order_by(Commitment.id)
+    )
+    return [
+        {
+            "asked_at": r.asked_at,
+            "state": r.state,
+            "reported_at": r.reported_at,
+            "outcome": i.outcome,
+            "reason": i.reason,
+        }
+        for r, i in rows
+    ]
+
+
+def load(session: Session, outbox_ids: Sequence[int]) -> list[Unproven]:
+    """Give those of some rows that are `sent`, inside the caller's transaction."""
+    return _unproven(session, outbox_ids)
+
+
+def _waits_for(destination: str) -> ColumnElement[bool]:
+    """Leave the choice of the index to `proof_due_at`, which few rows have: by its state a row is one of very many."""
+    return and_(Outbox.destination == destination, Outbox.state.concat("") == "sent")
+
+
+def _is_asked() -> ColumnElement[bool]:
+    return (
+        select(CommitmentItem.id)
+        .join(Commitment, Commitment.id == CommitmentItem.commitment_id)
+        .where(CommitmentItem.outbox_id == Outbox.id, Commitment.state == "asked")
+        .exists()
+    )
+
+
+def _unproven(session: Session, outbox_ids: Sequence[int]) -> list[Unproven]:
+    last = {
+        outbox_id: (state, reason)
+        for outbox_id, state, reason in session.execute(
+            select(CommitmentItem.outbox_id, Commitment.state, CommitmentItem.reason)
+            .join(Commitment, Commitment.id == CommitmentItem.commitment_id)
+            .where(CommitmentItem.outbox_id.in_(outbox_ids), Commitment.state != "asked")
+            .order_by(CommitmentItem.id)
+        )
+    }
+    rows = session.execute(
+        select(
+            Outbox.id, Result.sop_class_uid, Result.sop_instance_uid, Result.study_instance_uid,
+            Result.series_instance_uid, func.coalesce(Outbox.sent_at, 0.0), Outbox.proof_attempts,
+        )
+        .join(Result, Result.id == Outbox.result_id)
+        .where(Outbox.id.in_(outbox_ids), Outbox.state == "sent")
+        .order_by(Outbox.id)
+    )  # fmt: skip
+    return [Unproven(*row, *last.get(row.id, ("", None))) for row in rows]
+
+
+def _change(session: Session, chosen: ColumnElement[bool], values: dict[str, object]) -> int:
+    statement = update(Outbox).where(chosen).values(**values).execution_options(synchronize_session=False)
+    return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]
