@@ -42,7 +42,9 @@ from tests.analyse.tiny import write_tiny_bundle
 
 DATE = "20261123"
 LATE_ONE_IN = 10
-BETWEEN_SECONDS = (1.0, 8.0)
+BETWEEN_SECONDS = (0.5, 8.0)
+# The supervisor waits longer and longer before it starts what dies again and again: 300 s at most.
+UP_SECONDS = 900.0
 MOST_WAITING_VIEWS = 40
 CUT_SHARE = 0.02
 DRAIN_SECONDS = 1800.0
@@ -132,7 +134,7 @@ def run(folder: Path, *, exams: int, kills: int, seed: int) -> dict[str, object]
                 Modalities(node.port, folder / "sent", acknowledged) as modalities,
             ):
                 hospital = Hospital(modalities, db, exams)
-                _kill(node, hospital, killed, source, kills)
+                _kill(node, db, hospital, killed, source, kills)
                 last_kill = time.monotonic()
                 _drain(hospital, db)
                 drained = time.monotonic()
@@ -156,17 +158,23 @@ def run(folder: Path, *, exams: int, kills: int, seed: int) -> dict[str, object]
     }
 
 
-def _kill(node: WholeNode, hospital: Hospital, killed: Counter[str], source: random.Random, kills: int) -> None:
-    next_at = time.monotonic() + source.uniform(*BETWEEN_SECONDS)
+def _kill(
+    node: WholeNode, db: Database, hospital: Hospital, killed: Counter[str], source: random.Random, kills: int
+) -> None:
+    """Kill one process after another, each some seconds after all are up again: how long that takes is the machine's."""
+    next_at, until = float("inf"), time.monotonic() + UP_SECONDS
     while killed.total() < kills:
         hospital.turn()
+        if next_at == float("inf") and node.is_up(db):
+            next_at = time.monotonic() + source.uniform(*BETWEEN_SECONDS)
         if time.monotonic() >= next_at:
             role = source.choice(VICTIMS)
-            if node.kill(role):
-                killed[role] += 1
-                if not killed.total() % 10:
-                    print(f"{killed.total()} of {kills} killed", file=sys.stderr)
-            next_at = time.monotonic() + source.uniform(*BETWEEN_SECONDS)
+            killed[role] += node.kill(role)
+            next_at, until = float("inf"), time.monotonic() + UP_SECONDS
+            if not killed.total() % 10:
+                print(f"{killed.total()} of {kills} killed", file=sys.stderr)
+        if next_at == float("inf") and time.monotonic() > until:
+            raise RuntimeError(f"not all processes are up again; see {node.folder / 'node.log'}")
         time.sleep(0.1)
 
 

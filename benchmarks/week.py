@@ -24,7 +24,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +166,16 @@ class Load:
         )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """Something that goes wrong now; `began` in hours of the week."""
+
+    trouble: Trouble
+    began: float
+    is_over: Callable[[float], bool]
+    end: Callable[[], object]
+
+
 class Week:
     """The week as it passes.
 
@@ -194,17 +204,17 @@ class Week:
         """Send what is due, let go wrong what is to, and look, until the last day is over."""
         self._began = time.monotonic()
         left, trouble = list(sendings), list(troubles(self.load.days, self.load.troubles))
-        under_way: list[tuple[Trouble, contextlib.ExitStack]] = []
+        under_way: list[UnderWay] = []
         nights = [day * HOURS + NIGHT_HOUR for day in range(1, self.load.days)]
-        while (now := self.now) < self.load.days * HOURS:
+        while (now := self.now) < self.load.days * HOURS or trouble or under_way:
             while left and left[0].at <= now:
                 modalities.send(_parcel(left.pop(0)))
-            for one in [one for one in under_way if one[0].until <= now]:
-                one[1].close()
+            for one in [one for one in under_way if one.is_over(now)]:
+                one.end()
                 under_way.remove(one)
-                self.happened.append(Trouble(one[0].name, one[0].at, self.now))
+                self.happened.append(Trouble(one.trouble.name, one.began, self.now))
             while trouble and trouble[0].at <= now:
-                self._begin(trouble.pop(0), under_way)
+                under_way.append(self._begin(trouble.pop(0)))
             while nights and nights[0] <= now:
                 nights.pop(0)
                 self._night = threading.Thread(target=self._work_at_night)
@@ -216,6 +226,56 @@ class Week:
 
     def _work_at_night(self) -> None:
         self.nights.append([self.node.command(*words).returncode for words in NIGHT_WORK])
+
+    def _restart(self, name: str) -> None:
+        if name == RESTART:
+            self.exit_codes.append(self.node.stop())
+        else:
+            self.node.kill_all()
+        self.node.start()
+
+    def drain(self, modalities: Modalities, db: Database) -> None:
+        """Wait until nothing waits; what waits for ever shows in the accounts."""
+        until = time.monotonic() + DRAIN_SECONDS
+        while time.monotonic() < until:
+            waiting = accounts.waiting(db)
+            if not modalities.busy and not any(waiting[name] for name in ("views", "exams", "outbox", "unproven")):
+                return
+            self.look(modalities, db)
+            time.sleep(LOOK_SECONDS)
+
+    def look(self, modalities: Modalities, db: Database) -> None:
+        """Take a sample if it is time."""
+        if self.now < self._next_sample:
+            return
+        self._next_sample = self.now + HOURS / SAMPLES_A_DAY
+        pids = {SUPERVISOR: self.node.pid, **self.node.pids()}
+        memory = {name: (pid, mib) for name, pid in pids.items() if (mib := _resident_mib(pid))}
+        waiting = {**accounts.waiting(db), "modalities": modalities.busy}
+        data = self.node.configuration.folder
+        self.samples.append(Sample(self.now, waiting, _used_mib(self.disk), _folder_mib(data), memory))
+
+    def _begin(self, one: Trouble) -> UnderWay:
+        at = self.now
+        print(f"{one.name} at {at / HOURS:.2f} days", file=sys.stderr)
+        if one.name == AWAY:
+            self.pacs.stop()
+            return UnderWay(one, at, lambda now: now >= one.until, self.pacs.start)
+        if one.name == FULL:
+            stack = contextlib.ExitStack()
+            stack.enter_context(_filled(self.disk))
+            return UnderWay(one, at, lambda now: now >= one.until, stack.close)
+        # In a thread: meanwhile the others go on.
+        restart = threading.Thread(target=self._restart, args=(one.name,))
+        restart.start()
+        return UnderWay(one, at, lambda _: not restart.is_alive(), restart.join)
+
+    def _restart(self, name: str) -> None:
+        if name == RESTART:
+            self.exit_codes.append(self.node.stop())
+        else:
+            self.node.kill_all()
+        self.node.start()
 
     def drain(self, modalities: Modalities, db: Database) -> None:
         """Wait until nothing waits; what waits for ever shows in the accounts."""
@@ -250,12 +310,12 @@ class Week:
             stack.enter_context(_filled(self.disk))
             under_way.append((Trouble(one.name, at, one.until), stack))
         else:
-            if one.name == RESTART:
-                self.exit_codes.append(self.node.stop())
-            else:
-                self.node.kill_all()
-            self.node.start()
-            self.happened.append(Trouble(one.name, at, at))
+            # In a thread: meanwhile the others go on.
+            stack = contextlib.ExitStack()
+            restart = threading.Thread(target=self._restart, args=(one.name,))
+            stack.callback(restart.join)
+            restart.start()
+            under_way.append((Trouble(one.name, at, at), stack))
         print(f"{one.name} at {at / HOURS:.2f} days", file=sys.stderr)
 
 

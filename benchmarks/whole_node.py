@@ -14,6 +14,7 @@ from dcis_node.config import Configuration, load_configuration
 from dcis_node.errors import StorageError
 from storage.database import Database, open_database
 from storage.files import FileStore
+from storage.heartbeat import beats
 from tests.peers import free_port, listens, wait_until
 
 START_SECONDS = 120.0
@@ -71,6 +72,15 @@ class WholeNode:
             if "--name" in words[:-1]:
                 found[words[words.index("--name") + 1]] = pid
         return found
+
+    def is_up(self, db: Database) -> bool:
+        """Tell whether every process has shown a sign of life, and the worker has its model."""
+        pids = self.pids()
+        with db.read() as session:
+            seen = {beat.process: beat for beat in beats(session)}
+        if any(name not in pids or name not in seen or seen[name].pid != pids[name] for name in ROLES.values()):
+            return False
+        return bool(seen[ROLES["analyse"]].detail)
 
     def kill(self, role: str) -> bool:
         """End one process by SIGKILL; a dead supervisor is started again. False if there was none of that role."""
