@@ -161,7 +161,7 @@ def run(folder: Path, *, exams: int, kills: int, seed: int) -> dict[str, object]
 def _kill(
     node: WholeNode, db: Database, hospital: Hospital, killed: Counter[str], source: random.Random, kills: int
 ) -> None:
-    """Kill one process after another, each some seconds after all are up again: how long that takes is the machine's."""
+    """Kill one process after another, each some seconds after all are up again, however long that takes here."""
     next_at, until = float("inf"), time.monotonic() + UP_SECONDS
     while killed.total() < kills:
         hospital.turn()

@@ -270,54 +270,6 @@ class Week:
         restart.start()
         return UnderWay(one, at, lambda _: not restart.is_alive(), restart.join)
 
-    def _restart(self, name: str) -> None:
-        if name == RESTART:
-            self.exit_codes.append(self.node.stop())
-        else:
-            self.node.kill_all()
-        self.node.start()
-
-    def drain(self, modalities: Modalities, db: Database) -> None:
-        """Wait until nothing waits; what waits for ever shows in the accounts."""
-        until = time.monotonic() + DRAIN_SECONDS
-        while time.monotonic() < until:
-            waiting = accounts.waiting(db)
-            if not modalities.busy and not any(waiting[name] for name in ("views", "exams", "outbox", "unproven")):
-                return
-            self.look(modalities, db)
-            time.sleep(LOOK_SECONDS)
-
-    def look(self, modalities: Modalities, db: Database) -> None:
-        """Take a sample if it is time."""
-        if self.now < self._next_sample:
-            return
-        self._next_sample = self.now + HOURS / SAMPLES_A_DAY
-        pids = {SUPERVISOR: self.node.pid, **self.node.pids()}
-        memory = {name: (pid, mib) for name, pid in pids.items() if (mib := _resident_mib(pid))}
-        waiting = {**accounts.waiting(db), "modalities": modalities.busy}
-        data = self.node.configuration.folder
-        self.samples.append(Sample(self.now, waiting, _used_mib(self.disk), _folder_mib(data), memory))
-
-    def _begin(self, one: Trouble, under_way: list[tuple[Trouble, contextlib.ExitStack]]) -> None:
-        at = self.now
-        if one.name == AWAY:
-            stack = contextlib.ExitStack()
-            self.pacs.stop()
-            stack.callback(self.pacs.start)
-            under_way.append((Trouble(one.name, at, one.until), stack))
-        elif one.name == FULL:
-            stack = contextlib.ExitStack()
-            stack.enter_context(_filled(self.disk))
-            under_way.append((Trouble(one.name, at, one.until), stack))
-        else:
-            # In a thread: meanwhile the others go on.
-            stack = contextlib.ExitStack()
-            restart = threading.Thread(target=self._restart, args=(one.name,))
-            stack.callback(restart.join)
-            restart.start()
-            under_way.append((Trouble(one.name, at, at), stack))
-        print(f"{one.name} at {at / HOURS:.2f} days", file=sys.stderr)
-
 
 def _parcel(sending: Sending) -> Parcel:
     make = raw_view if sending.raw else view
