@@ -103,13 +103,13 @@ def lose_images(door: Door, exam_id: int, may: StillMay) -> Left | None:
         if exam is None or not may(exam):
             return None
         of_these = Conflict.instance_id.in_(ids)
-        others = list(session.execute(select(Conflict.sha256, Conflict.size_bytes).where(of_these)).tuples())
+        others = session.execute(select(Conflict.sha256, Conflict.size_bytes).where(of_these)).all()
         session.execute(delete(Conflict).where(of_these))
         session.execute(update(Instance).where(Instance.id.in_(ids)).values(removed_at=door.now))
         whole = len(chosen) == len(here) and not exam.others
         studies = _studies(session, chosen)
-    unlink(door.db, door.files, [row.sha256 for row in chosen] + [sha256 for sha256, _ in others])
-    size = sum(row.size_bytes for row in chosen) + sum(size for _, size in others)
+    unlink(door.db, door.files, [row.sha256 for row in chosen] + [row.sha256 for row in others])
+    size = sum(row.size_bytes for row in chosen) + sum(row.size_bytes for row in others)
     return Left(exam_id, len(chosen) + len(others), size, studies, whole)
 
 
@@ -230,7 +230,8 @@ def _studies(
 ) -> tuple[tuple[str, tuple[tuple[str, int], ...]], ...]:
     """Count what leaves by study and SOP class."""
     named = {row.study_id for row in objects}
-    uids = dict(session.execute(select(Study.id, Study.study_instance_uid).where(Study.id.in_(named))).tuples())
+    of_them = select(Study.id, Study.study_instance_uid).where(Study.id.in_(named))
+    uids = {row.id: row.study_instance_uid for row in session.execute(of_them)}
     counted: dict[str, Counter[str]] = {}
     for row in objects:
         counted.setdefault(uids[row.study_id], Counter())[row.sop_class_uid] += 1

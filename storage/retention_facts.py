@@ -59,11 +59,8 @@ def _facts(session: Session, exams: Sequence[Exam], held: Collection[str]) -> li
         Instance.exam_id, Instance.sha256, Instance.size_bytes, Instance.received_at, Instance.removed_at,
         Instance.analysis, is_image().label("is_image"),
     ).where(Instance.exam_id.in_(ids)))  # fmt: skip
-    reports = dict(
-        session.execute(
-            select(Report.exam_id, func.max(Report.made_at)).where(Report.exam_id.in_(ids)).group_by(Report.exam_id)
-        ).tuples()
-    )
+    of_reports = select(Report.exam_id, func.max(Report.made_at).label("made_at")).where(Report.exam_id.in_(ids))
+    reports = {row.exam_id: row.made_at for row in session.execute(of_reports.group_by(Report.exam_id))}
     parcels = _grouped(session, select(
         Report.exam_id, Outbox.destination, Outbox.state, Outbox.proven_at, Outbox.sent_at
     ).join(Result, Result.id == Outbox.result_id).join(Report).where(Report.exam_id.in_(ids)))  # fmt: skip
@@ -128,4 +125,4 @@ def _grouped(session: Session, statement: Any) -> defaultdict[int, list[Row[Any]
 
 def _counted(session: Session, statement: Any, column: Any, ids: Collection[int]) -> defaultdict[int, int]:  # noqa: ANN401
     rows = session.execute(statement.where(column.in_(ids)).group_by(column))
-    return defaultdict(int, rows.tuples().all())
+    return defaultdict(int, {row[0]: row[1] for row in rows})

@@ -1,8 +1,9 @@
 """The jobs of the clock: which there are, how often they ring, and what each does."""
 
+import logging
 import time
 from collections.abc import Callable
-from itertools import count
+from dataclasses import dataclass
 
 from dcis_node.analyse.completeness import sweep_open_exams
 from dcis_node.config import Configuration
@@ -15,6 +16,8 @@ from dcis_node.operate.retention import Retained, RetentionOrder, is_disk_short,
 from dcis_node.operate.upkeep import SweepOrder, run_sweep
 from storage.time_steps import LongestWaits, bring_back
 
+log = logging.getLogger(__name__)
+
 COMPLETENESS_SECONDS = 1.0
 DISK_SECONDS = 60.0
 # On a nearly full disk images leave before the night; a busy hour brings a few gigabytes.
@@ -22,45 +25,93 @@ SHORT_SECONDS = 900.0
 SHORT_MOST_SECONDS = 6 * 3600.0
 # A day at most for what a peer may take its time over (see `dcis_node.config.delivery`).
 PROOF_SECONDS = 86400.0
+# After a step ahead everything looks older than it is: for so long nothing is removed. A smaller step hardly counts.
+DOUBT_SECONDS, DOUBTED_STEP_SECONDS = 86400.0, 3600.0
+
+
+class Trust:
+    """Whether the wall clock may be believed when it says how old something is.
+
+    Parameters
+    ----------
+    monotonic
+        Seconds that never go back.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._doubted = float("-inf")
+
+    def note(self, step_seconds: float) -> None:
+        """Take note of a step of the wall clock; one back to where it came from ends the doubt."""
+        if step_seconds > DOUBTED_STEP_SECONDS:
+            self._doubted = self._monotonic()
+        elif step_seconds < -DOUBTED_STEP_SECONDS:
+            self._doubted = float("-inf")
+
+    def __bool__(self) -> bool:
+        return self._monotonic() - self._doubted >= DOUBT_SECONDS
 
 
 def clock_jobs(
-    configuration: Configuration, process: Process, *, tell: Callable[[Event], None]
+    configuration: Configuration, process: Process, *, tell: Callable[[Event], None], trust: Trust
 ) -> tuple[Job | DailyJob, ...]:
     """Give the jobs of a node; requests for commitment expire where they are asked, in the courier."""
-    db, files = process.db, process.files
-    order = RetentionOrder(tell=tell, should_stop=process.stop.is_set)
-    watch = DiskWatch(configuration, db, files)
-    nights = count()
-
-    def completeness() -> None:
-        sweep_open_exams(db, configuration.exam, now=time.time())
-
-    def sweep() -> None:
-        run_sweep(configuration, db, files, SweepOrder(should_stop=process.stop.is_set))
-
-    def backup() -> None:
-        # At the start only what was due while the node was off.
-        if next(nights) or is_backup_overdue(db, now=time.time()):
-            nightly_backup(configuration, db)
-
-    def retention() -> None:
-        run_retention(configuration, db, files, order)
-
-    def when_short() -> None:
-        if is_disk_short(configuration) and removed_anything(run_retention(configuration, db, files, order)):
-            count_all(configuration, db, files)
-
-    def volumes() -> None:
-        count_all(configuration, db, files)
-
-    night = (Part("sweep", sweep), Part("backup", backup), Part("retention", retention), Part("volumes", volumes))
+    work = _Work(configuration, process, RetentionOrder(tell=tell, should_stop=process.stop.is_set), trust)
+    night = (
+        Part("sweep", work.sweep),
+        Part("backup", work.backup),
+        Part("retention", work.retention),
+        Part("volumes", work.volumes),
+    )
     return (
-        Job("completeness", COMPLETENESS_SECONDS, completeness),
-        Job("disk", DISK_SECONDS, watch.look),
-        Job("retention_when_short", SHORT_SECONDS, when_short, most_seconds=SHORT_MOST_SECONDS),
+        Job("completeness", COMPLETENESS_SECONDS, work.completeness),
+        Job("disk", DISK_SECONDS, DiskWatch(configuration, process.db, process.files).look),
+        Job("retention_when_short", SHORT_SECONDS, work.when_short, most_seconds=SHORT_MOST_SECONDS),
         DailyJob("night", configuration.maintenance.time, at_start=True, parts=night),
     )
+
+
+@dataclass
+class _Work:
+    """What each job does."""
+
+    configuration: Configuration
+    process: Process
+    order: RetentionOrder
+    trust: Trust
+    nights: int = 0
+
+    def completeness(self) -> None:
+        sweep_open_exams(self.process.db, self.configuration.exam, now=time.time())
+
+    def sweep(self) -> None:
+        self.nights += 1
+        order = SweepOrder(should_stop=self.process.stop.is_set)
+        run_sweep(self.configuration, self.process.db, self.process.files, order)
+
+    def backup(self) -> None:
+        # At the start only what was due while the node was off.
+        if self.nights > 1 or is_backup_overdue(self.process.db, now=time.time()):
+            nightly_backup(self.configuration, self.process.db)
+
+    def retention(self) -> None:
+        # Not at the start: a machine may begin with a wrong clock, and nothing is urgent.
+        if self.nights > 1:
+            self._remove()
+
+    def when_short(self) -> None:
+        if is_disk_short(self.configuration) and removed_anything(self._remove()):
+            self.volumes()
+
+    def volumes(self) -> None:
+        count_all(self.configuration, self.process.db, self.process.files)
+
+    def _remove(self) -> Retained:
+        if self.trust:
+            return run_retention(self.configuration, self.process.db, self.process.files, self.order)
+        log.warning("event=retention_postponed text='the wall clock was set ahead; nothing is removed for a day'")
+        return Retained()
 
 
 def removed_anything(retained: Retained) -> bool:

@@ -122,8 +122,9 @@ def terms_of(configuration: Configuration) -> Terms:
 
 def plan_retention(configuration: Configuration, db: Database, order: RetentionOrder | None = None) -> Retained:
     """Say what would leave now; nothing is changed."""
-    retained, plan, _ = _planned(configuration, db, order or RetentionOrder())
-    retained.dry_run = True
+    order = order or RetentionOrder()
+    retained, plan, _ = _planned(configuration, db, order)
+    retained.dry_run, retained.short_bytes = True, _short(configuration, order)
     for name, exams in ((IMAGES, plan.images), (RESULTS, plan.results), (ROWS, plan.rows)):
         sizes = [exam.image_bytes for exam in exams] if name == IMAGES else [0 for _ in exams]
         files = sum(exam.images if name == IMAGES else exam.others for exam in exams)

@@ -4,7 +4,7 @@ from dcis_node.config import Configuration
 from dcis_node.operate.audit.forwarder import forwarder_of, forwarding
 from dcis_node.operate.audit.trail import audit_trail
 from dcis_node.operate.clock import Watch, run_clock
-from dcis_node.operate.clock_jobs import clock_jobs, follow_step
+from dcis_node.operate.clock_jobs import Trust, clock_jobs, follow_step
 from dcis_node.operate.metrics import registry_of
 from dcis_node.operate.metrics_server import serving_metrics
 from dcis_node.operate.process import running_process
@@ -20,6 +20,12 @@ def run_clock_role(configuration: Configuration, name: str, *, lifeline: int | N
     ):
         # A clock that was wrong before the start has left its moments too.
         follow_step(configuration, process)
-        watch = Watch(on_step=lambda _: follow_step(configuration, process))
-        jobs = clock_jobs(configuration, process, tell=trail.tell)
+        trust = Trust()
+
+        def stepped(seconds: float) -> None:
+            trust.note(seconds)
+            follow_step(configuration, process)
+
+        watch = Watch(on_step=stepped)
+        jobs = clock_jobs(configuration, process, tell=trail.tell, trust=trust)
         run_clock(jobs, stop=process.stop, beat=process.beat, watch=watch)

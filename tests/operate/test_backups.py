@@ -95,7 +95,7 @@ def test_a_postgresql_index_is_for_its_own_tools(configuration: Configuration, n
     assert works(node) == {}
     with pytest.raises(DcisNodeError, match="pg_dump"):
         back_up(other, scope=Scope.OWN)
-    assert [work["work"] for work in maintenance_status(other, (), (), now=1.0)] == ["sweep"]
+    assert [work["work"] for work in maintenance_status(other, (), (), now=1.0)] == ["sweep", "retention"]
     assert index_status(other)["kind"] == "PostgreSQL"
 
 
@@ -139,18 +139,21 @@ def test_the_clock_sweeps_at_its_start_and_makes_up_for_a_night(
 ) -> None:
     rung: list[str] = []
 
-    def ring(jobs, *, stop, beat) -> None:
+    def ring(jobs, *, stop, beat, watch) -> None:
         night = next(job for job in jobs if job.name == "night")
         assert (night.at, night.at_start) == (configuration.maintenance.time, True)
-        night.work()
+        for part in night.parts:
+            part.work()
         rung.append(f"{len(backups(configuration.backup_folder))} after the start")
-        night.work()
+        assert "retention" not in works(node)
+        for part in night.parts:
+            part.work()
         rung.append(f"{len(backups(configuration.backup_folder))} after the night")
 
     monkeypatch.setattr("dcis_node.operate.role_clock.run_clock", ring)
     run_clock_role(configuration, "clock-0", lifeline=None)
     assert rung == ["0 after the start", "1 after the night"]
-    assert set(works(node)) == {"sweep", "backup", "integrity"}
+    assert set(works(node)) == {"sweep", "backup", "integrity", "retention", "volumes"}
 
 
 def drawn(status) -> str:
@@ -168,7 +171,7 @@ def test_the_status_tells_of_the_night_and_of_the_index(
     nightly_backup(configuration, node.db)
     values = json.loads(command(tmp_path, "status", "--json").stdout)
     assert {work["work"]: work["ok"] for work in values["maintenance"]} == dict.fromkeys(
-        ("sweep", "backup", "integrity"), True
+        ("sweep", "backup", "integrity", "retention"), True
     )
     assert values["index"]["size_bytes"] == node.index.stat().st_size
     assert bool(values["index"]["note"]) == (values["index"]["journal_mode"] != "WAL")

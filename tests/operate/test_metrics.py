@@ -67,7 +67,7 @@ def filled(db, configuration):
             "supervisor": {"restarts": {"receive-0": 3}},
             "receive-0": {"peers_refused": {"called_aet": 7}},
             "analyse-0": {"refused": "a bundle"},
-            "clock-0": {"completeness_error": 2},
+            "clock-0": {"jobs": {"completeness": {"ok": False, "faults": {"error": 2}}}},
         }
         for process, detail in details.items():
             record_beat(session, process, pid=1, started_at=now, now=now, detail=json.dumps(detail))

@@ -1,0 +1,99 @@
+"""The jobs of the clock: which there are, and that nothing is removed by a clock that was just set ahead."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from benchmarks.filled_index import FACTS
+from dcis_node.operate.clock import Job
+from dcis_node.operate.clock_jobs import DOUBT_SECONDS, Trust, clock_jobs, follow_step
+from dcis_node.operate.retention import Gone, Retained
+from storage.schema import Exam, Instance
+from storage.space import Space
+from tests.operate.retained import Node, retained_node
+
+
+@pytest.fixture
+def node(tmp_path):
+    with retained_node(tmp_path) as made:
+        yield made
+
+
+@dataclass
+class Running:
+    """What the jobs need of a process."""
+
+    node: Node
+    stopped: bool = False
+    stop: "Running" = field(init=False)
+
+    def __post_init__(self):
+        self.stop = self
+        self.db, self.files = self.node.db, self.node.files
+
+    def is_set(self):
+        return self.stopped
+
+
+def jobs_of(node, trust=None):
+    made = clock_jobs(node.configuration, Running(node), tell=lambda _: None, trust=Trust() if trust is None else trust)
+    return {job.name: job for job in made}
+
+
+def test_each_job_has_its_own_alarm(node):
+    jobs = jobs_of(node)
+    assert list(jobs) == ["completeness", "disk", "retention_when_short", "night"]
+    assert [part.name for part in jobs["night"].parts] == ["sweep", "backup", "retention", "volumes"]
+    assert all(job.every_seconds >= 1 for job in jobs.values() if isinstance(job, Job))
+
+
+def test_an_exam_becomes_due_by_the_completeness_job(node):
+    exam = node.answered(days_ago=1)
+    with node.db.write() as session:
+        session.get_one(Exam, exam).state = "open"
+        for instance in session.query(Instance):
+            instance.facts = FACTS
+    jobs_of(node)["completeness"].work()
+    assert node.exam(exam).state == "due"
+
+
+def ring(monkeypatch, node, trust, *, free):
+    ran = []
+
+    def run(*_, **__):
+        ran.append(1)
+        return Retained(gone={"images": Gone(1, 4, 100)})
+
+    monkeypatch.setattr("dcis_node.operate.clock_jobs.run_retention", run)
+    monkeypatch.setattr("dcis_node.operate.clock_jobs.is_disk_short", lambda _: free < 1)
+    jobs_of(node, trust)["retention_when_short"].work()
+    return len(ran)
+
+
+def test_between_the_nights_images_leave_only_if_the_disk_is_nearly_full(node, monkeypatch):
+    assert ring(monkeypatch, node, Trust(), free=Space(1).free_bytes) == 0
+    assert ring(monkeypatch, node, Trust(), free=0) == 1
+
+
+def test_for_a_day_after_a_step_ahead_nothing_is_removed(node, monkeypatch, caplog):
+    now = [1000.0]
+    trust = Trust(lambda: now[0])
+    trust.note(60.0)
+    assert trust
+    trust.note(30 * 86400.0)
+    assert not trust
+    assert ring(monkeypatch, node, trust, free=0) == 0
+    assert "event=retention_postponed" in caplog.text
+    now[0] += DOUBT_SECONDS
+    assert trust
+    trust.note(7200.0)
+    trust.note(-7200.0)
+    assert trust
+
+
+def test_moments_that_a_wrong_clock_has_set_are_brought_back(node):
+    exam = node.answered(days_ago=-3)
+    with node.db.write() as session:
+        session.get_one(Exam, exam).state = "open"
+    follow_step(node.configuration, Running(node))
+    assert node.exam(exam).last_image_at <= node.now() + 60
