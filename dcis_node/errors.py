@@ -11,6 +11,7 @@ DcisNodeError
 │   ├── DamagedIndexError   the index does not pass its check
 │   └── UnsafeLocationError the folder cannot hold an index safely (network file system)
 ├── BundleError             a model bundle does not load
+├── DeviceError             what computes the networks failed; no view is at fault (carries spoilt)
 ├── ResultError             a result object failed its self-check
 ├── DeliveryError           a peer did not take an object (carries permanent and status)
 └── TrainingError           a cohort, split or training run cannot go on
@@ -71,6 +72,22 @@ class UnsafeLocationError(StorageError):
 
 class BundleError(DcisNodeError):
     """A model bundle is incomplete, altered, or needs settings that are unknown here."""
+
+
+class DeviceError(DcisNodeError):
+    """The device on which the networks are computed failed.
+
+    Parameters
+    ----------
+    text
+        What happened.
+    spoilt
+        True if this process cannot compute on it any more and has to end.
+    """
+
+    def __init__(self, text: str, *, spoilt: bool = False) -> None:
+        super().__init__(text)
+        self.spoilt = spoilt
 
 
 class ResultError(DcisNodeError):

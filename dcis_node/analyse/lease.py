@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Generic
@@ -12,9 +13,8 @@ from storage.work import Claim, renew
 
 log = logging.getLogger(__name__)
 
-# A lease is renewed three times in its length, and at most so often: an item that hangs is given up in the end.
+# A lease is renewed three times in its length.
 RENEWALS_IN_A_LEASE = 3
-MOST_RENEWALS = 36
 BEAT_SECONDS = 1.0
 
 
@@ -29,16 +29,34 @@ class LeaseKeeper(Generic[Claim]):
         Shows that the process lives; called about each second from the second thread. It stops when renewing stops.
     clock
         Gives Unix seconds.
+    item_seconds
+        How long an item may take. One that takes longer hangs: nothing is renewed nor shown any more.
+    hangs
+        Called then, from the second thread.
+    monotonic
+        Gives the seconds by which that is measured.
     """
 
     def __init__(
-        self, db: Database, claim: Claim, *, lease_seconds: float, clock: Callable[[], float], beat: Callable[[], None]
+        self,
+        db: Database,
+        claim: Claim,
+        *,
+        lease_seconds: float,
+        clock: Callable[[], float],
+        beat: Callable[[], None],
+        item_seconds: float = float("inf"),
+        hangs: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.claim: Claim = claim
         self._db = db
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._beat = beat
+        self._item_seconds = item_seconds
+        self._hangs = hangs
+        self._monotonic = monotonic
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
@@ -55,8 +73,12 @@ class LeaseKeeper(Generic[Claim]):
     def _keep(self) -> None:
         every = self._lease_seconds / RENEWALS_IN_A_LEASE
         next_renewal = self._clock() + every
-        renewals = 0
-        while renewals < MOST_RENEWALS and not self._done.wait(min(BEAT_SECONDS, every)):
+        give_up_at = self._monotonic() + self._item_seconds
+        while not self._done.wait(min(BEAT_SECONDS, every)):
+            if self._monotonic() > give_up_at:
+                log.error("event=item_hangs item=%d seconds=%.0f", self.claim.id, self._item_seconds)
+                self._hangs()
+                return
             try:
                 self._beat()
                 if self._clock() < next_renewal:
@@ -69,5 +91,4 @@ class LeaseKeeper(Generic[Claim]):
                 log.warning("event=lease_lost item=%d", self.claim.id)
                 return
             self.claim = renewed
-            renewals += 1
             next_renewal = self._clock() + every

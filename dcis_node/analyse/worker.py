@@ -6,24 +6,25 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from dcis_node.analyse.analysis_record import mask_to_png, picture_to_png, record_to_json
 from dcis_node.analyse.bundles import Bundles
 from dcis_node.analyse.decide_exam import finish_exam, prepare_report
+from dcis_node.analyse.device_care import Build, CarefulEnsemble, DeviceCare
 from dcis_node.analyse.exam_answer import BuildResults, Decider
 from dcis_node.analyse.exam_marks import marks_on, read_exam_marks
 from dcis_node.analyse.lease import LeaseKeeper
-from dcis_node.analyse.models import Models, ModelState
+from dcis_node.analyse.models import Models
 from dcis_node.analyse.view import Predictor, analyse_view, analysis_key
 from dcis_node.config import AnalyseSettings
-from dcis_node.errors import DecoderError, PixelError, ResultError, StorageError
+from dcis_node.errors import DecoderError, DeviceError, PixelError, ResultError, StorageError
 from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
 from dcis_node.model.bundle import Bundle
-from dcis_node.model.device import choose_device
 from dcis_node.model.predict import Ensemble
 from dcis_node.results.answer import Equipment
 from dcis_node.results.exam_results import build_results
@@ -43,6 +44,7 @@ from storage.work import (
     claim_instance,
     fail_exam,
     fail_view,
+    give_back_view,
     release_leases,
 )
 
@@ -51,6 +53,10 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.25
 # Between two tries of one item: long enough for a full disk or a busy index to pass, short beside an exam's waiting.
 RETRY_SECONDS = 5.0
+# For a device that is short of memory: another program may have it, for a while.
+DEVICE_RETRY_SECONDS = 15.0
+# In the analysis of a view, where its figures may differ in the last digits from what the device gives.
+ON_CPU = "computed_on_cpu_in_place_of_device"
 # What fails its check will fail it again, but for a bit that flipped: one more try, however many are allowed.
 CHECKED_TRIES = 2
 
@@ -59,7 +65,7 @@ def _nothing() -> None:
     """Be the beat of a bench that nobody watches."""
 
 
-def _nothing_of(_state: ModelState) -> None:
+def _nothing_of(_state: dict[str, Any]) -> None:
     """Be the beat of a worker that nobody watches."""
 
 
@@ -75,6 +81,8 @@ class Workbench:
         Name under which leases are held.
     beat
         Shows that the process lives; cheap to call often.
+    hangs
+        Called, from another thread, when an item takes longer than it may.
     clock
         Gives Unix seconds.
     """
@@ -88,6 +96,7 @@ class Workbench:
     owner: str
     build: BuildResults = build_results
     beat: Callable[[], None] = _nothing
+    hangs: Callable[[], None] = _nothing
     clock: Callable[[], float] = field(default=time.time)
 
     def decider(self, bundle: Bundle) -> Decider:
@@ -105,33 +114,46 @@ def run_worker(
     destinations: tuple[Destination, ...],
     owner: str,
     stop: threading.Event,
-    beat: Callable[[ModelState], None] = _nothing_of,
-    device: torch.device | None = None,
+    beat: Callable[[dict[str, Any]], None] = _nothing_of,
+    hangs: Callable[[], None] = _nothing,
+    care: DeviceCare | None = None,
+    build: Build = Ensemble,
     clock: Callable[[], float] = time.time,
-) -> None:
+) -> str:
     """Work until `stop` is set; the item in hand is finished first.
 
     What an earlier worker of the same name had leased is taken back at once: the caller vouches that it is gone.
 
     Parameters
     ----------
-    device
-        Where the networks run; None chooses by `settings.device`.
     beat
-        Called with what new exams are judged by, in every round, and about each second while an item is worked on, then
-        from a second thread.
+        Called with what new exams are judged by and where it is computed, in every round, and about each second while
+        an item is worked on, then from a second thread.
+    hangs
+        Called, from that thread, when an item takes longer than `settings.item_timeout_seconds`.
+    care
+        Where the networks run; None chooses by `settings.device`.
+    build
+        Makes the ensemble of a bundle on a device.
+
+    Returns
+    -------
+    str
+        Why it wants to be started again, though it was not told to stop; "" if it was.
 
     Raises
     ------
     BundleError, StorageError
         No bundle loads at the start. Later one that does not load is refused, and the work goes on with the old one.
+    DeviceError
+        This process cannot compute any more, or may not. What it had in hand was given back untried.
     """
     # Its warnings quote values of what it reads, and would stand in the log.
     warnings.filterwarnings("ignore", module="pydicom")
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    where = device or choose_device(settings.device)
-    models = Models(bundles, lambda bundle: Ensemble(bundle, where))
+    device = care or DeviceCare(settings.device, fallback=settings.cpu_fallback, clock=clock)
+    models = Models(bundles, lambda bundle: CarefulEnsemble(bundle, device, build))
     bench = Workbench(
         db,
         files,
@@ -140,18 +162,31 @@ def run_worker(
         equipment,
         destinations,
         owner,
-        beat=lambda: beat(models.state),
+        beat=lambda: beat({**models.state.to_json(), **device.state.to_json()}),
+        hangs=hangs,
         clock=clock,
     )
     returned = release_leases(db, owner)
     state = models.state
-    log.info("event=worker_ready device=%s bundle_sha256=%s leases_returned=%d", where, state.sha256, returned)
-    work_until(bench, stop)
+    log.info("event=worker_ready device=%s bundle_sha256=%s leases_returned=%d", device.device, state.sha256, returned)
+    work_until(bench, stop, enough=lambda: device.wants_another_try)
+    return "" if stop.is_set() else "the device is to be tried again"
 
 
-def work_until(bench: Workbench, stop: threading.Event) -> None:
-    """Do one item after another; wait a little when there is none, or when the index cannot be used."""
-    while not stop.is_set():
+def work_until(bench: Workbench, stop: threading.Event, *, enough: Callable[[], bool] = lambda: False) -> None:
+    """Do one item after another; wait a little when there is none, or when the index cannot be used.
+
+    Parameters
+    ----------
+    enough
+        Asked between two items; ends the work as `stop` does.
+
+    Raises
+    ------
+    DeviceError
+        This process cannot compute any more.
+    """
+    while not stop.is_set() and not enough():
         try:
             bench.beat()
             found = do_next(bench)
@@ -254,6 +289,11 @@ def _analyse_next(bench: Workbench) -> bool:
             record = _analysis_of(bench, claim)
         kept = finish_view(bench.db, lease.claim, record.key, record.analysis, now=record.analysed_at)
         log.info("event=view_analysed instance=%d seconds=%.2f kept=%s", claim.id, record.analysis.seconds, kept)
+    except DeviceError as error:
+        log.error("event=view_waits_for_device instance=%d text=%r", claim.id, str(error))
+        give_back_view(bench.db, lease.claim, retry_at=bench.clock() + DEVICE_RETRY_SECONDS)
+        if error.spoilt:
+            raise
     except Exception as error:  # noqa: BLE001 -- the edge of an item: recorded on it, and the next one is done
         _record_failure(bench, lease.claim, error)
     return True
@@ -328,6 +368,8 @@ def _compute(
         scratch=bench.files.incoming,
         marks=marks,
     )
+    if getattr(predictor, "stood_in", False):
+        record = replace(record, notes=(*record.notes, ON_CPU))
     png = mask_to_png(record.prediction.mask)
     mask_sha256 = "" if png is None else bench.files.put(png)
     picture_sha256 = "" if record.picture is None else bench.files.put(picture_to_png(record.picture))
@@ -339,7 +381,15 @@ def _header_of(instances: tuple[ExamInstance, ...], instance_id: int) -> Mammogr
 
 
 def _keeper(bench: Workbench, claim: Claim) -> LeaseKeeper[Claim]:
-    return LeaseKeeper(bench.db, claim, lease_seconds=bench.settings.lease_seconds, clock=bench.clock, beat=bench.beat)
+    return LeaseKeeper(
+        bench.db,
+        claim,
+        lease_seconds=bench.settings.lease_seconds,
+        clock=bench.clock,
+        beat=bench.beat,
+        item_seconds=bench.settings.item_timeout_seconds,
+        hangs=bench.hangs,
+    )
 
 
 def _where(error: BaseException) -> str:

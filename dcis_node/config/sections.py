@@ -50,9 +50,11 @@ class AnalyseSettings(Settings):
     bundle_sha256: Sha256 = ""
     registry: Annotated[str, StringConstraints(min_length=1)] = "registry"
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    cpu_fallback: bool = True
     threads: Annotated[int, Field(ge=0, le=256)] = 0
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 2
     lease_seconds: Annotated[float, Field(ge=10, le=86400)] = 300.0
+    item_timeout_seconds: Annotated[float, Field(ge=10, le=86400)] = 600.0
     decode_timeout_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
     decode_memory_bytes: Annotated[int, Field(ge=268435456)] = 4294967296
     max_pixels: Annotated[int, Field(ge=1000000)] = 100000000

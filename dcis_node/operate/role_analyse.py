@@ -1,23 +1,46 @@
 """The analysis process: one for each device."""
 
+import os
+
+from dcis_node.analyse.device_care import DeviceCare
+from dcis_node.analyse.device_record import DeviceRecord
 from dcis_node.analyse.worker import run_worker
 from dcis_node.config import Configuration
 from dcis_node.operate.bundles import bundles_of
 from dcis_node.operate.process import running_process
+from dcis_node.operate.pulse import LastWords, Pulse
 from dcis_node.operate.site import destinations_of, equipment_of
+
+# Exit code of a worker that ends itself because an item hangs.
+HUNG = 70
 
 
 def run_analyse(configuration: Configuration, name: str, *, lifeline: int | None) -> None:
     """Be the analysis worker."""
+    pulse = Pulse.of(os.environ) if lifeline is not None else Pulse()
+    settings = configuration.analyse
+
+    def hangs() -> None:
+        """End at once: the thread that hangs cannot be ended otherwise, and a kill at any line costs its item only."""
+        pulse.leave(LastWords("Hung", f"an item took longer than {settings.item_timeout_seconds:g} s"))
+        os._exit(HUNG)
+
+    record = DeviceRecord(configuration.folder / "locks" / f"{name}.device.json")
     with running_process(configuration, name, lifeline=lifeline) as process:
-        run_worker(
+        why = run_worker(
             db=process.db,
             files=process.files,
             bundles=bundles_of(configuration),
-            settings=configuration.analyse,
+            settings=settings,
             equipment=equipment_of(configuration),
             destinations=destinations_of(configuration),
             owner=process.owner,
             stop=process.stop,
-            beat=lambda state: process.beat(state.to_json()),
+            beat=process.beat,
+            hangs=hangs,
+            care=DeviceCare(
+                settings.device, fallback=settings.cpu_fallback, record=record, may_leave=lifeline is not None
+            ),
         )
+    if why:
+        pulse.leave(LastWords("", why))

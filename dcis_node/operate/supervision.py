@@ -19,7 +19,7 @@ def supervision_status(seen: Sequence[Beat]) -> dict[str, Any]:
     dict
         `children` by name: `state`, `restarts`, `silent_ends`, `last_exit`, `reason`, `next_try_at` (Unix seconds);
         `reload`: `state` ("", `done` or `refused`), `text`, `at`, `roles`; `devices` by process: `device`, and since
-        when and why it is not the one that was asked for (`fallback_since` None: it is). `faults`: what a person has to
+        when and why it is not the one that was asked for (`fault_since` None: it is). `faults`: what a person has to
         look at, in words.
     """
     told = {beat.process: json.loads(beat.detail) for beat in seen if beat.detail}
@@ -30,7 +30,7 @@ def supervision_status(seen: Sequence[Beat]) -> dict[str, Any]:
 
 
 def _device(detail: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: detail[name] for name in ("device", "fallback_since", "fallback_because")}
+    return {name: detail[name] for name in ("device", "fault_since", "fault")}
 
 
 def _faults(
@@ -44,10 +44,10 @@ def _faults(
     if reload.get("state") == REFUSED:
         found.append(f"the last reload was refused: {reload['text']}")
     found += [
-        f"{name} computes on {device['device']} in place of its device, since {_moment(device['fallback_since'])}: "
-        f"{device['fallback_because']}"
+        f"{name} computes on {device['device']}, its device has failed since {_moment(device['fault_since'])}: "
+        f"{device['fault']}"
         for name, device in sorted(devices.items())
-        if device["fallback_since"] is not None
+        if device["fault_since"] is not None
     ]
     return found
 

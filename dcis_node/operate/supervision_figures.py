@@ -20,12 +20,14 @@ def supervision_figures(seen: Sequence[Beat]) -> Iterator[Metric]:
     for name, child in sorted(status["children"].items()):
         loops.add_metric((name,), float(child["state"] == CRASH_LOOP))
         ends.add_metric((name,), child["silent_ends"])
-    fallback = GaugeMetricFamily(
-        "dcis_node_device_fallback", "1 if the analysis runs on the CPU because its device failed", labels=("process",)
+    faulty = GaugeMetricFamily(
+        "dcis_node_device_faulty",
+        "1 if the device of the analysis has failed, and it runs on the CPU or waits",
+        labels=("process",),
     )
     for name, device in sorted(status["devices"].items()):
-        fallback.add_metric((name,), float(device["fallback_since"] is not None))
-    yield from (loops, ends, fallback)
+        faulty.add_metric((name,), float(device["fault_since"] is not None))
+    yield from (loops, ends, faulty)
     yield GaugeMetricFamily(
         "dcis_node_reload_refused",
         "1 if the last reload was refused",

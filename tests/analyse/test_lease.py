@@ -51,12 +51,25 @@ def test_a_lost_lease_is_not_taken_back(node: Node, claim, caplog):
     assert held.claim == claim
 
 
-def test_an_item_that_hangs_is_given_up_in_the_end(node: Node, claim, monkeypatch):
-    monkeypatch.setattr(lease, "MOST_RENEWALS", 2)
-    held = keeper(node, claim, Beats(node, enough=1))
+def test_an_item_that_hangs_is_given_up_in_the_end(node: Node, claim, caplog):
+    beats, hung = Beats(node, enough=3), threading.Event()
+    # Each beat takes a second, by whichever clock.
+    held = LeaseKeeper(
+        node.db,
+        claim,
+        lease_seconds=0.03,
+        clock=node.clock,
+        beat=beats,
+        item_seconds=2.5,
+        hangs=hung.set,
+        monotonic=node.clock,
+    )
     with held:
         held._thread.join(10)
         assert not held._thread.is_alive()
+    assert hung.is_set()
+    assert beats.left == 0
+    assert "event=item_hangs item=1" in caplog.text
 
 
 def test_a_busy_index_is_asked_again(node: Node, claim, monkeypatch, caplog):

@@ -351,7 +351,7 @@ def test_the_real_ensemble_works_through_an_exam_until_told_to_stop(node: Node, 
     beats = []
 
     def beat(state) -> None:
-        beats.append(state.sha256)
+        beats.append(state["sha256"])
         if node.reports:
             stop.set()
 
