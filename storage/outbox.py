@@ -16,6 +16,7 @@ from storage.schema import DeliveryAttempt, Outbox, Result
 BATCH = 64  # rows of one claim; an exam has about ten results
 STATES = ("due", "leased", "dead", "sent", "proven")  # nearly all rows end in one of the last two
 THERE = ("sent", "proven")  # the peer has it
+LONGEST_WAIT_SECONDS = 90000.0  # no try is put off for longer: the longest that may be configured is a day
 LONGEST_TEXT = 500  # characters of an error that are kept
 
 
@@ -274,7 +275,9 @@ def _rows(session: Session, destination: str, state: str) -> int:
 
 
 def _claimable(now: float) -> ColumnElement[bool]:
-    waiting = and_(Outbox.state == "due", Outbox.next_try_at <= now)
+    # A time that no wait can have set was set by a clock that was wrong: without this the row would wait for ever.
+    come = or_(Outbox.next_try_at <= now, Outbox.next_try_at > now + LONGEST_WAIT_SECONDS)
+    waiting = and_(Outbox.state == "due", come)
     abandoned = and_(Outbox.state == "leased", Outbox.lease_until <= now)
     return or_(waiting, abandoned)
 

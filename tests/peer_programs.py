@@ -51,13 +51,18 @@ class StoreScp:
 
 
 @contextlib.contextmanager
-def storescp(tmp_path: Path, *options: str, aet: str = "STORESCP", port: int | None = None) -> Iterator[StoreScp]:
-    """Run DCMTK's storescp. It accepts every called AE title; `--refuse` rejects every association."""
+def storescp(
+    tmp_path: Path, *options: str, aet: str = "STORESCP", port: int | None = None, accept: str = "+xa"
+) -> Iterator[StoreScp]:
+    """Run DCMTK's storescp. It accepts every called AE title; `--refuse` rejects every association.
+
+    `accept` is its option of transfer syntaxes; `+xa` accepts all.
+    """
     tool = require("storescp")
     port = port or free_port()
     folder = tmp_path / f"storescp-{port}"
     folder.mkdir(exist_ok=True)
-    arguments = [tool, "-q", "+xa", "+B", "-dhl", *options, "-aet", aet, "-od", folder, str(port)]
+    arguments = [tool, "-q", accept, "+B", "-dhl", *options, "-aet", aet, "-od", folder, str(port)]
     with running(arguments, log=tmp_path / f"storescp-{port}.log", ready=lambda: listens(port)):
         yield StoreScp(port, aet, folder)
 

@@ -179,12 +179,13 @@ def _all_storage() -> list[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def raw_peer(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+def raw_peer(serve: Callable[[socket.socket], None], *, port: int = 0) -> Iterator[int]:
     """Listen with plain sockets: `serve` gets each connection in a thread of its own. Gives the port."""
     stop = threading.Event()
     threads = []
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         listener.listen(16)
         listener.settimeout(0.05)
 
@@ -215,17 +216,17 @@ def _serve(serve: Callable[[socket.socket], None], connection: socket.socket) ->
         serve(connection)
 
 
-def black_hole() -> contextlib.AbstractContextManager[int]:
+def black_hole(*, port: int = 0) -> contextlib.AbstractContextManager[int]:
     """Accept connections, read everything, answer nothing."""
 
     def swallow(connection: socket.socket) -> None:
         while connection.recv(65536):
             pass
 
-    return raw_peer(swallow)
+    return raw_peer(swallow, port=port)
 
 
-def resetting_peer() -> contextlib.AbstractContextManager[int]:
+def resetting_peer(*, port: int = 0) -> contextlib.AbstractContextManager[int]:
     """Accept connections, read the association request, and reset them (RST).
 
     Not at once: then it is chance whether the connection counts as made.
@@ -235,10 +236,10 @@ def resetting_peer() -> contextlib.AbstractContextManager[int]:
         connection.recv(65536)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    return raw_peer(reset)
+    return raw_peer(reset, port=port)
 
 
-def rejecting_peer(result: int, source: int, reason: int) -> contextlib.AbstractContextManager[int]:
+def rejecting_peer(result: int, source: int, reason: int, *, port: int = 0) -> contextlib.AbstractContextManager[int]:
     """Answer every association request with an A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
 
     def reject(connection: socket.socket) -> None:
@@ -247,4 +248,4 @@ def rejecting_peer(result: int, source: int, reason: int) -> contextlib.Abstract
         while connection.recv(65536):
             pass
 
-    return raw_peer(reject)
+    return raw_peer(reject, port=port)

@@ -54,7 +54,8 @@ class Breaker:
         StorageError
             The index cannot be used; the next probe comes all the same.
         """
-        if now < seen.next_probe_at:
+        # A time further ahead than any wait was set by a clock that was wrong.
+        if now < seen.next_probe_at <= now + self.settings.backoff_most_seconds:
             return False
         if not destinations.take_probe(self.db, seen, next_probe_at=now + self._wait(seen.failures + 1)):
             return False

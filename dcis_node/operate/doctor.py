@@ -16,6 +16,7 @@ from dcis_node.errors import DcisNodeError
 from dcis_node.model.device import choose_device
 from dcis_node.operate.audit.check import check_audit
 from dcis_node.operate.bundles import bundle_of
+from dcis_node.operate.destination_check import check_own_certificate
 from dcis_node.operate.findings import Finding, Verdict
 from dcis_node.operate.listener_check import check_certificate, check_listeners
 from dcis_node.operate.probes import STREAMS, expected, probe_file
@@ -160,9 +161,10 @@ def _destinations(configuration: Configuration) -> Iterator[Finding]:
         yield Finding("destinations", Verdict.WARN, "none: results are kept and sent nowhere")
     for settings, destination in zip(configuration.destinations, destinations_of(configuration), strict=True):
         answer = route_to(configuration, settings).probe()
-        verdict = Verdict.OK if answer.ok else Verdict.FAIL
+        verdict = Verdict.OK if answer.ok else (Verdict.WARN if answer.is_there else Verdict.FAIL)
         asked = "C-ECHO: " if settings.kind == "dicom" else ""
         yield Finding(f"destination {destination.name}", verdict, f"{asked}{answer.text}")
+        yield from check_own_certificate(configuration, settings)
         if answer.is_there and settings.kind == "dicom":
             yield _profile(destination, peer_of(configuration, settings))
             yield from check_reports(configuration, settings)

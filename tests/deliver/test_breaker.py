@@ -315,3 +315,24 @@ def test_an_action_is_never_changed_by_the_limit_before_its_time(node, lane, res
     deliver_next(lane(Destination(0xA900).route), now=NOW)
     assert node.row(uid).state == Action.DEAD.value
     assert "given up" not in node.row(uid).last_error
+
+
+def test_a_clock_that_was_ahead_delays_neither_a_probe_nor_a_result(node, lane, result_file):
+    peer = Destination(Failure.NO_CONNECTION, there=False)
+    context = lane(peer.route)
+    uids = exams(node, result_file, 5)
+    drain(context, now=NOW + 1e8)
+    assert condition(node.db, "pacs").is_open
+    peer.answer, peer.there = 0x0000, True
+    drain(context, now=NOW)
+    assert (peer.probes, sorted(peer.got)) == (1, sorted(uids))
+
+
+def test_a_result_that_was_put_off_by_a_clock_that_was_ahead_is_tried(node, lane, result_file):
+    node.add(result_file())
+    peer = Destination(0xA700)
+    context = lane(peer.route)
+    deliver_next(context, now=NOW + 1e8)
+    peer.answer = 0x0000
+    deliver_next(context, now=NOW)
+    assert node.states() == {"sent": 1}

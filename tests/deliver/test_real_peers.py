@@ -1,10 +1,14 @@
 """The same promises, held against software that others wrote."""
 
+import pydicom
 import pytest
+from pydicom.uid import ImplicitVRLittleEndian
 
+from dcis_node.bcp195 import ClientTls
 from dcis_node.deliver import policy
 from dcis_node.deliver.outcome import Failure, Rejection
 from dcis_node.deliver.sender import echo, send_files
+from tests.certificates import Authority
 from tests.deliver.helpers import address, encoded_dataset
 from tests.peers import free_port, orthanc, storescp
 
@@ -102,3 +106,37 @@ def test_storescp_that_comes_back_on_its_port_gets_the_object(outgoing, tmp_path
     with storescp(tmp_path, port=port):
         (up,) = send_files([item], address(port, aet="STORESCP"))
     assert (down.failure, up.status) == (Failure.NO_CONNECTION, 0)
+
+
+def test_storescp_with_tls_takes_what_comes_with_a_certificate_it_knows_and_nothing_else(outgoing, tmp_path):
+    authority, stranger = Authority(tmp_path / "ca"), Authority(tmp_path / "other", "Other CA")
+    theirs = authority.issue("pacs")
+    items = outgoing(2, size_bytes=40_000)
+    options = ("+tls", str(theirs.key), str(theirs.certificate), "+cf", str(authority.certificate))
+
+    def sent_with(issued):
+        tls = ClientTls(str(authority.certificate), str(issued.certificate), str(issued.key))
+        return list(send_files(items, address(scp.port, aet=scp.aet, tls=tls, timeout_seconds=10.0)))
+
+    with storescp(tmp_path, *options) as scp:
+        refused = sent_with(stranger.issue("node"))
+        taken = sent_with(authority.issue("node"))
+        files = [path.read_bytes() for path in scp.files()]
+    assert [sent.failure for sent in refused] == [Failure.TLS] * 2
+    assert "it does not know who signed our certificate" in refused[0].detail
+    assert [sent.status for sent in taken] == [0, 0]
+    assert all(any(data.endswith(encoded_dataset(item.path)) for data in files) for item in items)
+
+
+def test_storescp_that_takes_implicit_vr_only_gets_the_same_values(outgoing, tmp_path):
+    items = outgoing(2, size_bytes=40_000)
+    with storescp(tmp_path, accept="+xi") as scp:
+        refused = list(send_files(items, address(scp.port, aet=scp.aet)))
+        taken = list(send_files(items, address(scp.port, aet=scp.aet, implicit=True)))
+        found = {str(ds.SOPInstanceUID): ds for ds in map(pydicom.dcmread, scp.files())}
+    assert [sent.failure for sent in refused] == [Failure.SYNTAX_NOT_ACCEPTED] * 2
+    assert [sent.status for sent in taken] == [0, 0]
+    for item in items:
+        ours, theirs = pydicom.dcmread(item.path), found[item.sop_instance_uid]
+        assert theirs.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+        assert [(e.tag, e.value) for e in theirs] == [(e.tag, e.value) for e in ours]

@@ -94,3 +94,11 @@ def test_dcmtk_takes_every_object_we_send(tmp_path):
         strange = ask_acceptance(peer, [*EVERYTHING, UID("2.25.1")])
     assert (answer.refused, answer.failure) == (frozenset(), "")
     assert strange.refused == {"2.25.1"}
+
+
+def test_a_pacs_without_the_verification_service_is_a_warning_and_its_profile_is_asked_for(tmp_path):
+    contexts = [(str(uid), str(ExplicitVRLittleEndian)) for uid in EVERYTHING]
+    with StoragePeer(contexts=contexts, echo=False) as pacs:
+        echo, profile = findings(tmp_path, pacs.port)
+    assert (echo.verdict, profile.verdict) == (Verdict.WARN, Verdict.OK)
+    assert "does not offer the verification service" in echo.detail
