@@ -132,8 +132,8 @@ def take_report(
         prove_in(session, [i.outbox_id for i in items if i.outcome == "committed"], by="commitment", now=now)
         left = {item.outbox_id: item for item in items if item.outcome != "committed"}
         for row in rows if in_time else ():
-            if item := left.get(row.outbox_id):
-                settle_in(session, row, judge(row, item.reason, item.outcome == "failed", now))
+            if (open_item := left.get(row.outbox_id)) is not None:
+                settle_in(session, row, judge(row, open_item.reason, open_item.outcome == "failed", now))
         return Taken.NEW
 
 

@@ -167,7 +167,7 @@ def _destinations(configuration: Configuration) -> Iterator[Finding]:
         yield from check_own_certificate(configuration, settings)
         if answer.is_there and settings.kind == "dicom":
             yield _profile(destination, peer_of(configuration, settings))
-            yield from check_reports(configuration, settings)
+        yield from check_reports(configuration, settings)
 
 
 def _profile(destination: Destination, peer: PeerAddress) -> Finding:

@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from pynetdicom import AE, evt
 from pynetdicom._globals import MODE_ACCEPTOR
@@ -217,7 +217,7 @@ class NodeAssociation(Association):
     def _wake(self) -> None:
         """Wake the thread if it waits for an association request that will not come."""
         if self.requestor.primitive is None:
-            self.dul.to_user_queue.put(None)
+            self.dul.to_user_queue.put(cast("Any", None))
 
     def _has_work(self) -> bool:
         return self._kill or self._upper_layer.has_news or not self.dul.is_alive()

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, text
 
 from benchmarks.filled_index import fill_index
-from storage import exams, outbox, overview, work
+from storage import commitments, exams, outbox, overview, proofs, work
 from storage.database import Database, open_database
 from storage.index import ReceivedInstance, record_instance
 
@@ -80,6 +80,26 @@ def receive(db: Database) -> None:
         record_instance(session, received, now=time.time())
 
 
+def report(db: Database) -> None:
+    """Ask after a parcel, and take the report on it."""
+    with db.write() as session:
+        session.execute(text("UPDATE outbox SET state = 'sent', proof_due_at = 1.0 WHERE id IN (7, 8, 9)"))
+    rows = proofs.claim(db, "pacs", now=2.0, lease_seconds=9)
+    named = {"destination": "pacs", "transaction_uid": "2.25.7"}
+    commitments.open_request(db, rows, now=2.0, due_at=3.0, **named)
+    commitments.await_report(db, "2.25.7", due_at=9.0)
+    uids = [row.sop_instance_uid for row in rows]
+    taken = commitments.take_report(
+        db,
+        transaction_uid="2.25.7",
+        committed=uids[:1],
+        failed={},
+        now=2.5,
+        judge=lambda *_: proofs.Next("sent", 1.0, ""),
+    )
+    assert taken == "new"
+
+
 QUESTIONS: dict[str, Callable[[Database], Callable[[], object]]] = {
     "queues": lambda db: reading(db, overview.queues),
     "failed exams": lambda db: reading(db, overview.failed_exams),
@@ -92,6 +112,9 @@ QUESTIONS: dict[str, Callable[[Database], Callable[[], object]]] = {
     "claim parcels of one": lambda db: (
         lambda: outbox.claim(db, owner="o", now=time.time() + 99, lease_seconds=9, destination="pacs")
     ),
+    "claim what is to be proven": lambda db: lambda: proofs.claim(db, "pacs", now=time.time() + 99, lease_seconds=9),
+    "close requests for commitment": lambda db: lambda: commitments.expire(db, now=time.time()),
+    "take a report on commitment": lambda db: lambda: report(db),
     "give back parcels": lambda db: lambda: outbox.release_leases(db, "o"),
     "look for complete exams": lambda db: lambda: exams.sweep_exams(db, lambda exam: "now"),
 }
