@@ -193,6 +193,7 @@ class Week:
         self._began = time.monotonic()
         self.nights: list[list[int]] = []
         self._night: threading.Thread | None = None
+        self._one_at_a_time = threading.Lock()
         self._next_sample = 0.0
 
     @property
@@ -228,11 +229,12 @@ class Week:
         self.nights.append([self.node.command(*words).returncode for words in NIGHT_WORK])
 
     def _restart(self, name: str) -> None:
-        if name == RESTART:
-            self.exit_codes.append(self.node.stop())
-        else:
-            self.node.kill_all()
-        self.node.start()
+        with self._one_at_a_time:
+            if name == RESTART:
+                self.exit_codes.append(self.node.stop())
+            else:
+                self.node.kill_all()
+            self.node.start()
 
     def drain(self, modalities: Modalities, db: Database) -> None:
         """Wait until nothing waits; what waits for ever shows in the accounts."""
