@@ -3,7 +3,8 @@
     python -m benchmarks.restore --json
 
 A node with `--exams` exams (1,000: 4,000 images, 10,000 results, their analyses, records and deliveries), written by
-the node's own functions, most results sent and proven, some by storage commitment. Then, each on a copy of it:
+the node's own functions; most results sent and proven, some by storage commitment; the images of one exam in ten have
+left by the rule of retention. Then, each on a copy of it:
 
 - `rebuilt`: the index is lost and there is no backup; `dcis-node rebuild-index` makes it from the files. All rows are
   equal but for the columns that files do not tell (`NOT_TOLD`, and the tables of `UNTOLD`);
@@ -34,15 +35,18 @@ from benchmarks.verdict import end
 from dcis_node.config import Configuration
 from dcis_node.operate.backups import back_up, restore_node
 from dcis_node.operate.upkeep import SweepOrder, make_index_again, run_sweep
+from dcis_node.receive.header import header_bytes
 from storage.backup import Scope
 from storage.database import Database, open_database, upgrade
 from storage.files import FileStore
-from storage.schema import Base, Commitment, CommitmentItem, DestinationState, Outbox, Retrieval
+from storage.leaving import Door, lose_images
+from storage.schema import Base, Commitment, CommitmentItem, DestinationState, Exam, Outbox, Retrieval
 
 # What a restore changes by intent: signs of life go, and the sweep behind it is noted.
 OF_THE_NODE = {"heartbeat", "maintenance"}
 EXAMS_OF_A_REQUEST, RETRIEVAL_ONE_IN = 10, 25
 NEWER_SHARE = 20
+LEAVES_ONE_IN = 10
 
 Rows = dict[str, dict[int | str, tuple[object, ...]]]
 
@@ -63,8 +67,10 @@ def node(folder: Path, exams: int, newer: int) -> tuple[Configuration, Configura
     older.folder.mkdir(parents=True)
     upgrade(older.index_url)
     with without_fsync(), opened(older) as db:
-        fill(db, FileStore(older.folder / "store"), exams, time.time() - 2 * 86400)
+        files = FileStore(older.folder / "store")
+        fill(db, files, exams, time.time() - 2 * 86400)
         deliver(db)
+        let_leave(db, files)
     shutil.copytree(older.base, later.base)
     with without_fsync(), opened(later) as db:
         fill(db, FileStore(later.folder / "store"), newer, time.time() - 3600, first=exams)
@@ -108,6 +114,15 @@ def deliver(db: Database) -> None:
             Retrieval(exam_id=exam, source="archive", purpose="views", state="done", asked_at=now, found=1, moved=1)
             for exam in exams[::RETRIEVAL_ONE_IN]
         )
+
+
+def let_leave(db: Database, files: FileStore) -> None:
+    """Let the images of some exams leave, as retention does."""
+    door = Door(db, files, header_bytes, now=time.time())
+    with db.read() as session:
+        exams = session.scalars(select(Exam.id).order_by(Exam.id)).all()
+    for exam in exams[::LEAVES_ONE_IN]:
+        lose_images(door, exam, lambda _: True)
 
 
 @contextlib.contextmanager
