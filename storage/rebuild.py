@@ -1,7 +1,8 @@
 """The index made again from the files alone, beside the old one, and put in its place in one step.
 
 What the files do not tell stays empty: associations and which instance came by which, the AE titles that sent
-conflicts, how often the same object came, attempts and their answers, signs of life, the nightly work.
+conflicts, how often the same object came, attempts and their answers, proofs and what was asked for them, what is known
+of a destination, what other archives were asked for, signs of life, the nightly work.
 """
 
 import os
