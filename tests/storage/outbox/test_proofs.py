@@ -98,6 +98,16 @@ def test_what_is_asked_already_is_not_asked_twice(db, sent):
     assert [row.last_request for row in ask(db, now=DUE + 2)] == ["expired"] * 3
 
 
+def test_neither_a_row_nor_a_request_waits_for_a_time_that_a_wrong_clock_has_set(db, sent):
+    year = 365 * 86400
+    sent(1, proof_due_at=DUE + year)
+    rows = ask(db)
+    assert len(rows) == 1
+    request(db, rows, now=DUE + year, due_at=DUE + year + 1000)
+    assert commitments.expire(db, now=DUE) == 1
+    assert len(ask(db)) == 1
+
+
 def test_a_report_is_taken_once_by_whoever_is_first(db, sent):
     uids = sent()
     request(db, ask(db))
