@@ -191,7 +191,7 @@ def archives(folder: Path, wanted: Sequence[Row], node_port: int, held: Event) -
         found = []
         for row in wanted:
             if row.program == "Orthanc":
-                scp = stack.enter_context(orthanc(folder, node=("NODE", node_port)))
+                scp = stack.enter_context(orthanc(folder, node=("NODE", node_port), DicomScuTimeout=120))
                 found.append((row, scp.dicom_port, scp.aet))
             elif row.program:
                 made = {"dcmqrscp": qrscp, "storescp": storescp}[row.program]
@@ -229,7 +229,7 @@ class Processes:
             command = [sys.executable, "-m", "dcis_node", "run", role, "--config", str(self.config)]
             self.running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
         log.close()
-        wait_until(lambda: listens(self.port), "the receiver listens", seconds=60)
+        wait_until(lambda: listens(self.port), "the receiver listens", seconds=120)
 
     def end(self, number: int) -> None:
         """End both by a signal."""
@@ -299,7 +299,7 @@ def measure(folder: Path, chosen: Sequence[Row], *, restart: bool, seconds: floa
             processes.start()
             for row in wanted:
                 if row.peer is not None and "commitment" in row.offers:
-                    row.peer.wait_for(1, seconds=60)
+                    row.peer.wait_for(1, seconds=180)
             if restart:
                 processes.end(signal.SIGKILL)
                 processes.start()

@@ -17,7 +17,7 @@ CHOSEN = (
 def test_every_archive_is_understood_after_a_restart_too(tmp_path):
     rows = [row for row in ROWS if row.behaviour in CHOSEN]
     assert len(rows) == len(CHOSEN)
-    table = measure(tmp_path / "node", rows, restart=True, seconds=60)
+    table = measure(tmp_path / "node", rows, restart=True, seconds=180)
     assert [line for line in table if not line["right"]] == []
 
 

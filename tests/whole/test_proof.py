@@ -11,7 +11,7 @@ from tests.whole.test_main_job import results_of, send, study_of
 def test_orthanc_commits_itself_to_every_result_by_an_association_to_us(tmp_path, exam_folder):
     port = free_port()
     with (
-        orthanc(tmp_path, node=("DCIS_NODE", port)) as pacs,
+        orthanc(tmp_path, node=("DCIS_NODE", port), DicomScuTimeout=120) as pacs,
         running_node(
             tmp_path / "node",
             destinations=[(pacs.aet, pacs.dicom_port)],
@@ -25,7 +25,7 @@ def test_orthanc_commits_itself_to_every_result_by_an_association_to_us(tmp_path
         def proven():
             return set(node.exams()[0]["deliveries"]) == {"proven"}
 
-        wait_until(proven, "every result is proven", seconds=60)
+        wait_until(proven, "every result is proven", seconds=180)
         exam = node.trace(study_of(exam_folder))
         status, shown = node.command("status", "--json"), node.command("trace", study_of(exam_folder))
         metrics = node.command("metrics").stdout
