@@ -111,12 +111,11 @@ def take_report(
     StorageError
         The index cannot be written; nothing is recorded.
     """
-    with db.read() as session:  # what is none of ours takes no lock
-        if session.scalar(select(Commitment.id).where(Commitment.transaction_uid == transaction_uid)) is None:
-            return Taken.UNKNOWN
     with db.write() as session:
         request = _request(session, transaction_uid)
-        if request is None or request.state == "reported":
+        if request is None:
+            return Taken.UNKNOWN
+        if request.state == "reported":
             return Taken.REPEATED
         in_time = request.state == "asked"
         items = session.scalars(select(CommitmentItem).where(CommitmentItem.commitment_id == request.id)).all()

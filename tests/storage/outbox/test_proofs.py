@@ -122,6 +122,15 @@ def test_a_report_on_no_request_of_ours_changes_nothing(db, sent):
     assert states(db) == {"sent": 3}
 
 
+def test_nothing_is_judged_of_a_row_that_is_not_sent_any_more(db, sent):
+    uids = sent(2)
+    request(db, ask(db))
+    with db.write() as session:
+        session.query(Outbox).filter_by(id=1).update({"state": "dead", "proof_due_at": None})
+    take(db, failed={uids[0]: 0x0112, uids[1]: 0x0112})
+    assert states(db) == {"dead": 1, "sent": 1}
+
+
 def test_objects_that_were_not_asked_after_are_not_proven_by_a_report(db, sent):
     sent(1)
     rows = ask(db)
