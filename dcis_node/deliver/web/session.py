@@ -7,10 +7,10 @@ certificates are read when it is made, so that a renewed file counts from the ne
 import socket
 import ssl
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import certifi
@@ -27,8 +27,7 @@ from dcis_node.deliver.web.credentials import read_secret
 LONGEST_ANSWER_BYTES = 4 * 1024 * 1024  # the answer about 64 objects has 40 kB
 CHUNK_BYTES = 64 * 1024
 DEBIAN_STORE = "/etc/ssl/certs/ca-certificates.crt"
-# No 64 objects of one study, nor a query, take longer than that many waits beside the transfer.
-WAITS = 2  # the connection, the answer
+WAITS = 2  # of one exchange, beside the transfer: for the connection, for the answer
 
 
 class AnswerTooLongError(requests.RequestException):
@@ -60,7 +59,7 @@ class WebSession(requests.Session):
         self.auth = _auth(web)
         self.headers.update({"User-Agent": f"dcis-node/{__version__}", "Accept-Encoding": "identity"})
         self.hooks["response"].append(_read_bounded)
-        self.timeout = (web.timeout_seconds, web.timeout_seconds)
+        self.timeout = (web.timeout_seconds, web.timeout_seconds + transfer_seconds)
         self._deadline = Deadline(WAITS * web.timeout_seconds + transfer_seconds)
         self.adapters.clear()
         self.mount("http://", _Adapter(self._deadline))
@@ -81,7 +80,7 @@ class WebSession(requests.Session):
         # dicomweb-client names the host without its port, which RFC 9110 7.2 forbids; without the field it is right.
         request.headers.pop("Host", None)
         try:
-            with self._deadline:
+            with self._deadline.running():
                 response = super().send(request, **kwargs)
         except (requests.RequestException, OSError) as error:
             if self._deadline.over:
@@ -110,22 +109,23 @@ class Deadline:
         self.over = False
         self._seconds = seconds
         self._sockets: list[socket.socket] = []
-        self._timer: threading.Timer | None = None
 
     def watch(self, sock: socket.socket) -> None:
         """Add a connection to those that are cut."""
         self._sockets.append(sock)
+        if self.over:
+            self._cut()
 
-    def __enter__(self) -> None:
-        self._timer = threading.Timer(self._seconds, self._cut)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Cut the connections if the block takes too long; `over` then says so."""
+        timer = threading.Timer(self._seconds, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _cut(self) -> None:
         self.over = True
