@@ -159,8 +159,8 @@ class _Clock:
         for job in self.jobs:
             self._add(job)
         offset = self._offset()
-        self.scheduler.start()
         self._tell()
+        self.scheduler.start()
         try:
             while not stop.wait(self.watch.every_seconds):
                 if not self.scheduler._thread.is_alive():  # noqa: SLF001 -- there is no public sign of its life

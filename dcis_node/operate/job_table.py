@@ -14,7 +14,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 # A busy machine starts a job a little late; so much more than its own interval is a fault.
-LATE_SECONDS = 5.0
+LATE_SECONDS = 30.0
 ERROR, LATE, MISSED, OVERRUN = "error", "late", "missed", "overrun"
 
 

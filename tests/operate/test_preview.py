@@ -15,7 +15,9 @@ from dcis_node.config import configuration_from
 from dcis_node.errors import InputError
 from dcis_node.operate.preview import preview
 from dcis_node.operate.site import equipment_of
+from dcis_node.receive.header import header_bytes
 from dcis_node.results.profiles import Destination, Profile
+from storage.leaving import Door, lose_images
 from storage.schema import Base
 from tests.analyse.conftest import bundle, bundle_folder  # noqa: F401 -- fixtures
 from tests.analyse.nodes import Node
@@ -140,6 +142,14 @@ def test_identity_that_is_burned_into_pixels_does_not_get_into_the_picture(node,
     monkeypatch.setattr("dcis_node.operate.preview.decode_pixels", decoded)
     look(node)
     assert asked == [node.files.path(node.instance(1).sha256)]
+
+
+def test_an_exam_whose_images_have_left_asks_for_them(node):
+    node.report(mammogram(1, "R CC"))
+    door = Door(node.db, node.files, header_bytes, now=node.clock.now)
+    assert lose_images(door, 1, lambda _: True) is not None
+    with pytest.raises(InputError, match=r"images of exam 1 left this node on .* send them again"):
+        look(node)
 
 
 def test_a_uid_of_two_exams_asks_for_the_number_of_one(node):

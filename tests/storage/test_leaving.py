@@ -192,6 +192,16 @@ class TestResults:
         done = swept(node)
         assert (done.ok, done.removed, here(node)) == (True, 2, set())
 
+    @pytest.mark.parametrize("step", [lose_images, lose_results])
+    def test_a_late_view_that_comes_at_that_very_moment_keeps_all(self, node: Node, step):
+        """The rule is asked once more under the lock."""
+        exam = node.answered(days_ago=400)
+        answers = iter([True, False] if step is lose_results else [False])
+        before = here(node)
+        assert step(door(node), exam, lambda _: next(answers)) is None
+        assert here(node) == before
+        assert (swept(node).ok, here(node)) == (True, before)
+
     def test_a_backup_has_nothing_to_miss(self, node: Node, exam: int, tmp_path: Path):
         lose_results(door(node), exam, yes)
         made = make_backup(BackupOrder(node.index, node.files, tmp_path / "b", node.now(), kept=3, scope=Scope.ALL))
@@ -273,6 +283,24 @@ class TestIndexAgain:
         assert all(row.removed_at for row in node.instances(exam))
         assert node.exam(exam).state == "reported"
         assert swept(node).ok
+
+    def test_an_image_without_its_header_cannot_be_told_of_and_is_named(self, node: Node):
+        exam = node.answered(days_ago=40, views=1)
+        node.files.path(node.instances(exam)[0].sha256).unlink()
+        lose_images(door(node), exam, yes)
+        _, done = self.rebuilt(node)
+        assert (done.ok, count(node, Instance)) == (False, 0)
+        # The image itself, its analysis and its answer.
+        assert done.tally.unplaced == 3
+
+    def test_a_damaged_record_of_what_has_left_is_named(self, node: Node):
+        exam = node.answered(days_ago=40)
+        lose_images(door(node), exam, yes)
+        gone = node.instances(exam)[0].sha256
+        Records(node.files).path(f"{gone}.removed").write_bytes(b"rot")
+        assert Records(node.files).removal(gone) is None
+        _, done = self.rebuilt(node)
+        assert done.tally.damaged_records == [f"{gone}.removed"]
 
     def test_what_has_left_wholly_is_not_there_and_is_no_fault(self, node: Node):
         exam = node.answered(days_ago=400)
