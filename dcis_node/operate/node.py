@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from dcis_node.analyse.device_record import forgive_all
 from dcis_node.config import Configuration, read_settings
 from dcis_node.operate.audit.trail import audit_trail
 from dcis_node.operate.certificate import keeper_of
@@ -47,6 +48,11 @@ def run_node(configuration: Configuration, config: Path) -> None:
     listeners = bind_listeners(configuration.receive)
     prepare(configuration)
 
+    def forgive() -> None:
+        forgive_all(configuration.folder / "locks")
+
+    forgive()
+
     def specs(settings: Taken) -> tuple[ChildSpec, ...]:
         return child_specs(
             config,
@@ -72,7 +78,13 @@ def run_node(configuration: Configuration, config: Path) -> None:
         supervisor = Supervisor(specs(taken))
         watch = Watch(process, supervisor)
         watch.reloader = Reloader(
-            config, taken, bundle=bundle, supervisor=supervisor, specs=specs, tell=watch.tell_manager
+            config,
+            taken,
+            bundle=bundle,
+            supervisor=supervisor,
+            specs=specs,
+            tell=watch.tell_manager,
+            forgive=forgive,
         )
         watch.run({"listening": place_of(listeners.plain), "listening_tls": place_of(listeners.tls)})
 
