@@ -7,6 +7,7 @@ from dcis_node.analyse.device_record import forgive_all
 from dcis_node.config import Configuration, read_settings
 from dcis_node.operate.audit.trail import audit_trail
 from dcis_node.operate.certificate import keeper_of
+from dcis_node.operate.left_over import left_over
 from dcis_node.operate.listener import bind_listeners, place_of
 from dcis_node.operate.process import running_process
 from dcis_node.operate.reloading import BundleCheck, Reloader, Taken, take
@@ -75,7 +76,8 @@ def run_node(configuration: Configuration, config: Path) -> None:
         )
         if not configuration.destinations:
             log.warning("event=no_destination text='results are kept and sent nowhere: name [[destinations]]'")
-        supervisor = Supervisor(specs(taken))
+        mine = specs(taken)
+        supervisor = Supervisor(mine, left_over=left_over(process.db, configuration.folder, mine))
         watch = Watch(process, supervisor)
         watch.reloader = Reloader(
             config,
