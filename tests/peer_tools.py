@@ -4,9 +4,11 @@ import os
 import random
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -16,8 +18,13 @@ FREE_PORTS = (20_000, 32_000)
 
 
 def require(tool: str) -> str:
-    """Give the path of a tool; skip the test where it is missing, or fail it if DCIS_NODE_REQUIRE_PEERS=1."""
-    found = shutil.which(tool, path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
+    """Give the path of a tool; skip the test where it is missing, or fail it if DCIS_NODE_REQUIRE_PEERS=1.
+
+    Programs of our own environment are passed over: pynetdicom brings a storescu and a storescp that are no DCMTK.
+    """
+    own = Path(sys.prefix).resolve() / "bin"
+    folders = [*os.get_exec_path(), "/usr/sbin"]
+    found = shutil.which(tool, path=os.pathsep.join(name for name in folders if Path(name).resolve() != own))
     if found is None:
         without(f"{tool} is not installed (Debian packages: see .ci/run)")
     return found
