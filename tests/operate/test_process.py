@@ -10,12 +10,15 @@ import pytest
 
 from dcis_node.config import Configuration, StorageSettings
 from dcis_node.operate import process as module
+from dcis_node.operate.left_over import left_over
+from dcis_node.operate.lock import NameLock
 from dcis_node.operate.process import running_process
 from dcis_node.operate.pulse import VARIABLE, Listener
+from dcis_node.operate.supervisor import child_specs
 from dcis_node.operate.watch import Watch
 from storage import engines
 from storage.database import open_database, upgrade
-from storage.heartbeat import beats
+from storage.heartbeat import beats, record_beat
 
 
 @pytest.fixture
@@ -125,6 +128,23 @@ def test_the_supervisors_loop_goes_on_and_answers_the_watchdog_though_the_index_
         while "STOPPING=1" not in said:
             said.append(manager.recv(1000).decode())
     assert said[:2] == ["READY=1", "STATUS=1 of 1 processes run"]
+
+
+def test_only_killed_receivers_of_a_reload_are_left_over(configuration, monkeypatch, caplog):
+    db = open_database(configuration.index_url)
+    specs = child_specs(configuration.folder / "config.toml", receivers=1, listener=7)
+    with db.write() as session:
+        for name in ("supervisor", "receive-0", "receive-0.1", "receive-3.2", "receive-0.2", "other-0.1", "clock-0"):
+            record_beat(session, name, pid=7, started_at=1.0, now=1.0)
+    with NameLock(configuration.folder, "receive-0.2"):
+        found = left_over(db, configuration.folder, specs)
+    assert [spec.name for spec in found] == ["receive-0.1", "receive-3.2"]
+    assert all(spec.name in spec.arguments and spec.inherited == (7,) for spec in found)
+    holder = locked(configuration)
+    assert left_over(db, configuration.folder, specs) == ()
+    assert "event=left_over_unknown" in caplog.text
+    holder.close()
+    db.close()
 
 
 def test_signals_of_a_process(tmp_path, monkeypatch):

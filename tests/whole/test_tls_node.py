@@ -59,7 +59,7 @@ def test_an_image_comes_by_tls_and_the_certificate_is_renewed_in_between(tmp_pat
             details = [one["detail"] for one in processes if one["process"].startswith("receive-")]
             return [detail.get("tls", {}).get("sha256") for detail in details]
 
-        wait_until(lambda: in_use() == [expected[0]] * 2, "both receivers tell of their certificate")
+        wait_until(lambda: in_use() == [expected[0]] * 2, "both receivers tell of their certificate", seconds=60)
         assert dcmtk("storescu", "-aet", "STORESCU", *own, image) == 0
         assert dcmtk("echoscu", "-aet", "OLD", "127.0.0.1", node.port) == 0
         assert dcmtk("echoscu", "-aet", "STORESCU", "127.0.0.1", node.port) != 0
