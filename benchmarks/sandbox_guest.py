@@ -154,6 +154,9 @@ def measure(order: dict[str, Any], told: dict[str, Any]) -> None:
     CONFIG.write_text(CONFIG.read_text("utf-8") + DESTINATION.format(port=order["pacs_port"]), encoding="utf-8")
     run("systemd-tmpfiles", "--create", "dcis-node.conf")
     told["verify"] = run("systemd-analyze", "verify", *order["verify"], check=False) or "clean"
+    if order["recipe"]:
+        told["training"] = trained(order["recipe"])
+        return
     began = time.monotonic()
     systemctl("start", unit, seconds=START_SECONDS)
     told["start_seconds"] = round(time.monotonic() - began, 1)
@@ -177,8 +180,6 @@ def measure(order: dict[str, Any], told: dict[str, Any]) -> None:
     told["stopped"] = shown(unit, "Result", "ExecMainStatus", "ActiveState")
     if order["roles"]:
         told["roles"] = by_roles(order)
-    if order["train"]:
-        told["training"] = trained(order["recipe"])
 
 
 def once(unit: str, made: Path) -> dict[str, Any]:
@@ -255,7 +256,7 @@ def main() -> int:
         measure(order, told)
     except Exception:  # noqa: BLE001 -- told outside, where somebody looks
         told["fault"] = traceback.format_exc()
-        told["journal"] = run("journalctl", "--no-pager", "-b", "-u", "dcis-node*", "-n", "60", check=False)
+        told["journal"] = run("journalctl", "--no-pager", "-b", "-u", "dcis-*", "-n", "60", check=False)
     out.write_text(json.dumps(told), encoding="utf-8")
     return 0
 

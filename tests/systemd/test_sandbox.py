@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.sandbox import boot, can_boot, judge, order_of, refused_by_unit
-from tests.peers import without
+from tests.peer_tools import without
 
 # What the unit is there for; more is in the figures.
 REFUSED = {
