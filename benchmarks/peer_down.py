@@ -63,7 +63,7 @@ def main() -> int:
     arguments = parser.parse_args()
     plan = Plan(seconds=arguments.hours * 3600.0)
     figures: dict[str, object] = {"hours": arguments.hours, "peers_as_read": READ_NOT_MEASURED}
-    bars: dict[str, bool] = {}
+    bars: dict[str, bool] = {"at least one outage": arguments.outages > 0}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name, contextlib.ExitStack() as peers:
         folder, port = Path(name), free_port()
         figures["machine"] = machine(folder)

@@ -303,7 +303,7 @@ def test_peers_that_refuse_reset_swallow_or_reject_are_not_there():
 
 def test_a_real_peer_that_was_down_gets_everything_by_one_probe(node, lane, result_file):
     peer = StoragePeer(port=free_port())
-    context = lane(dicom_route(address(peer.port, timeout_seconds=1.0)))
+    context = lane(dicom_route(address(peer.port, timeout_seconds=20.0)))
     uids = opened(node, context, result_file)
     with peer:
         drain(context, now=condition(node.db, "pacs").next_probe_at)

@@ -35,7 +35,7 @@ class Courier:
             "db": db or node.db,
             "files": node.files,
             "destinations": destinations,
-            "settings": settings or DeliverSettings(timeout_seconds=1.0),
+            "settings": settings or DeliverSettings(timeout_seconds=10.0),
             "aet": "NODE",
             "owner": owner,
             "stop": self.stop,
@@ -190,7 +190,7 @@ def test_a_courier_killed_between_sending_and_recording_sends_the_same_bytes_aga
 
 def test_a_destination_that_comes_back_gets_everything(node, result_file):
     uids = [node.add(result_file(), study=f"1.{n}") for n in range(4)]
-    quick = DeliverSettings(timeout_seconds=1.0, backoff_first_seconds=0.2, backoff_most_seconds=0.3)
+    quick = DeliverSettings(timeout_seconds=10.0, backoff_first_seconds=0.2, backoff_most_seconds=0.3)
     peer = StoragePeer(port=free_port())
     with Courier(node, destination(peer.port), settings=quick):
         wait_until(lambda: condition(node.db, "pacs").failures > 4, "it was probed")

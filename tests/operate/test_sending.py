@@ -14,7 +14,7 @@ from tests.peers import StoragePeer, black_hole
 def config(tmp_path):
     def write(port, **keys):
         lines = {"name": "pacs", "host": "127.0.0.1", "port": port, "aet": "PACS", "calling_aet": "FOR_PACS", **keys}
-        text = "[deliver]\ntimeout_seconds = 1.0\n[[destinations]]\n"
+        text = "[deliver]\ntimeout_seconds = 20.0\n[[destinations]]\n"
         (tmp_path / "config.toml").write_text(text + "".join(f"{k} = {json.dumps(v)}\n" for k, v in lines.items()))
         return str(tmp_path / "config.toml")
 
