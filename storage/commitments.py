@@ -7,11 +7,11 @@ compare-and-set. The state of a request is the truth (see `storage.schema.Commit
 from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.database import Database
-from storage.proofs import Next, Unproven, load, prove_in, settle_in
+from storage.proofs import LONGEST_WAIT_SECONDS, Next, Unproven, load, prove_in, settle_in
 from storage.schema import Commitment, CommitmentItem, Outbox, Result
 
 # What becomes of an object that a report does not confirm: given the row, the Failure Reason, whether the report names
@@ -78,7 +78,8 @@ def expire(db: Database, *, now: float) -> int:
     int
         How many; the index is only read if there are none.
     """
-    late = (Commitment.state == "asked", Commitment.due_at <= now)
+    over = or_(Commitment.due_at <= now, Commitment.due_at > now + LONGEST_WAIT_SECONDS)
+    late = (Commitment.state == "asked", over)
     with db.read() as session:
         if session.scalar(select(Commitment.id).where(*late).limit(1)) is None:
             return 0

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.database import Database
@@ -19,6 +19,8 @@ from storage.schema import Commitment, CommitmentItem, Outbox, Result
 BATCH = 64  # rows of one claim; an exam has about ten results
 # Objects of one study that are due so soon after the first are asked after with it.
 GATHER_SECONDS = 10.0
+# No question waits for longer: a report may be given a week. What lies further ahead was set by a clock that was wrong.
+LONGEST_WAIT_SECONDS = 700_000.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def claim(db: Database, destination: str, *, now: float, lease_seconds: float) -
             study = session.scalar(
                 select(Result.study_instance_uid)
                 .join(Outbox, Outbox.result_id == Result.id)
-                .where(_waits_for(destination), Outbox.proof_due_at <= now, ~_is_asked())
+                .where(_waits_for(destination), _due(now), ~_is_asked())
                 .order_by(Outbox.proof_due_at, Outbox.id)
                 .limit(1)
             )
@@ -91,7 +93,7 @@ def claim(db: Database, destination: str, *, now: float, lease_seconds: float) -
             chosen = (
                 select(Outbox.id)
                 .join(Result, Result.id == Outbox.result_id)
-                .where(_waits_for(destination), Outbox.proof_due_at <= now + GATHER_SECONDS)
+                .where(_waits_for(destination), _due(now + GATHER_SECONDS))
                 .where(Result.study_instance_uid == study, ~_is_asked())
                 .order_by(Outbox.proof_due_at, Outbox.id)
                 .limit(BATCH)
@@ -100,7 +102,7 @@ def claim(db: Database, destination: str, *, now: float, lease_seconds: float) -
             statement = (
                 update(Outbox)
                 .where(Outbox.id.in_(chosen.scalar_subquery()), Outbox.state == "sent")
-                .where(Outbox.proof_due_at <= now + GATHER_SECONDS)
+                .where(_due(now + GATHER_SECONDS))
                 .values(proof_due_at=now + lease_seconds)
                 .returning(Outbox.id)
                 .execution_options(synchronize_session=False)
@@ -205,6 +207,10 @@ def load(session: Session, outbox_ids: Sequence[int]) -> list[Unproven]:
 def _waits_for(destination: str) -> ColumnElement[bool]:
     """Leave the choice of the index to `proof_due_at`, which few rows have: by its state a row is one of very many."""
     return and_(Outbox.destination == destination, Outbox.state.concat("") == "sent")
+
+
+def _due(moment: float) -> ColumnElement[bool]:
+    return or_(Outbox.proof_due_at <= moment, Outbox.proof_due_at > moment + LONGEST_WAIT_SECONDS)
 
 
 def _is_asked() -> ColumnElement[bool]:

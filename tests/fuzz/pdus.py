@@ -12,8 +12,9 @@ COMMAND, LAST = 1, 2  # PS3.8 E.2
 APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1
 VERIFICATION = b"1.2.840.10008.1.1"
 MAMMOGRAM = b"1.2.840.10008.5.1.4.1.1.1.2"
+COMMITMENT, COMMITMENT_INSTANCE = b"1.2.840.10008.1.20.1", b"1.2.840.10008.1.20.1.1"
 IMPLICIT, EXPLICIT = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.1"
-STORE_RQ, ECHO_RQ = 0x0001, 0x0030
+STORE_RQ, ECHO_RQ, EVENT_RQ, ACTION_RQ = 0x0001, 0x0030, 0x0100, 0x0130
 HAS_DATA_SET, NO_DATA_SET = 0x0000, 0x0101
 
 Elements = Sequence[tuple[int, bytes]]
@@ -34,7 +35,11 @@ class Context(NamedTuple):
     syntaxes: tuple[bytes, ...]
 
 
-OFFERED = (Context(1, MAMMOGRAM, (EXPLICIT,)), Context(3, VERIFICATION, (IMPLICIT,)))
+OFFERED = (
+    Context(1, MAMMOGRAM, (EXPLICIT,)),
+    Context(3, VERIFICATION, (IMPLICIT,)),
+    Context(7, COMMITMENT, (IMPLICIT,)),
+)
 
 
 def pdu(kind: int, value: bytes, *, length: int | None = None) -> bytes:
@@ -107,6 +112,39 @@ def echo_elements(*, message: int = 1) -> list[tuple[int, bytes]]:
         (0x0110, struct.pack("<H", message)),
         (0x0800, struct.pack("<H", NO_DATA_SET)),
     ]
+
+
+def report_elements(*, kind: int = 1) -> list[tuple[int, bytes]]:
+    """The elements of an N-EVENT-REPORT-RQ (PS3.7 10.3.1.1) on storage commitment."""
+    return [
+        (0x0002, even(COMMITMENT)),
+        (0x0100, struct.pack("<H", EVENT_RQ)),
+        (0x0110, struct.pack("<H", 1)),
+        (0x0800, struct.pack("<H", HAS_DATA_SET)),
+        (0x1000, even(COMMITMENT_INSTANCE)),
+        (0x1002, struct.pack("<H", kind)),
+    ]
+
+
+def action_elements() -> list[tuple[int, bytes]]:
+    """The elements of an N-ACTION-RQ (PS3.7 10.3.4.1) for storage commitment."""
+    return [
+        (0x0003, even(COMMITMENT)),
+        (0x0100, struct.pack("<H", ACTION_RQ)),
+        (0x0110, struct.pack("<H", 1)),
+        (0x0800, struct.pack("<H", HAS_DATA_SET)),
+        (0x1001, even(COMMITMENT_INSTANCE)),
+        (0x1008, struct.pack("<H", 1)),
+    ]
+
+
+def report(transaction: bytes, instances: Sequence[bytes], *, tag: int = 0x1199) -> bytes:
+    """The data set of a report (PS3.4 Table J.3-2), implicit VR."""
+    items = b"".join(
+        element(0xFFFE, 0xE000, element(0x0008, 0x1150, even(MAMMOGRAM)) + element(0x0008, 0x1155, even(uid)))
+        for uid in instances
+    )
+    return element(0x0008, 0x1195, even(transaction)) + element(0x0008, tag, items)
 
 
 def length_fields(data: bytes) -> list[Field]:

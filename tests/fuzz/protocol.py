@@ -140,6 +140,21 @@ class _Builder:
     def echo(self) -> bytes:
         return self.values(3, self.command_set(pdus.echo_elements(message=self._or(1, (0, 0xFFFF)))))
 
+    def report(self) -> bytes:
+        """Report on storage commitment: on a transaction that nobody has asked for, and with lists of odd shape."""
+        kind = self._or(1, (0, 2, 3, 0xFFFF))
+        uids = [b"2.25.%d" % number for number in range(self._or(3, (0, 1, 5000)))]
+        nested = pdus.element(0x0008, 0x1199, b"", length=0xFFFFFFFF) + pdus.element(
+            0xFFFE, 0xE000, b"", length=0xFFFFFFFF
+        )
+        data = pdus.report(self._or(b"2.25.1", NASTY_TEXT), uids, tag=self._or(0x1199, (0x1198, 0x1195)))
+        data = self._or(data, (b"", b"\0", data[:-3], nested * 2000, data * 3))
+        return self.values(7, self.command_set(pdus.report_elements(kind=kind)), data)
+
+    def commit_request(self) -> bytes:
+        """Ask for a commitment of ours."""
+        return self.values(7, self.command_set(pdus.action_elements()), pdus.report(b"2.25.1", [b"2.25.2"]))
+
     def store_command(self) -> bytes:
         instance = b"2.25.77.%d" % self.rng.randrange(INSTANCES)
         return self.command_set(pdus.store_elements(pdus.MAMMOGRAM, instance))
@@ -252,6 +267,8 @@ EVENTS: dict[str, Event] = {
     "reject": lambda b: pdus.pdu(REJECT, bytes((0, b.rng.randrange(4), b.rng.randrange(5), b.rng.randrange(12)))),
     "echo": lambda b: b.echo(),
     "store": lambda b: b.store(),
+    "report": lambda b: b.report(),
+    "commit_request": lambda b: b.commit_request(),
     "store_without_data": lambda b: b.values(1, b.store_command()),
     "data_alone": lambda b: pdus.pdu(P_DATA, pdus.pdv(1, LAST, _DATA_SET[:64])),
     "other_command": _other_command,

@@ -33,6 +33,6 @@ def test_every_mutation_and_ending_comes_up() -> None:
 def test_lengths_are_found_in_requests_and_in_commands() -> None:
     request = pdus.association()
     values = pdus.pdu(pdus.P_DATA, pdus.pdv(3, pdus.COMMAND, pdus.command(pdus.echo_elements())))
-    # PDU, application context, two contexts with two sub-items each, user information with two.
-    assert len(pdus.length_fields(request)) == 1 + 1 + 2 * 3 + 3
+    # PDU, application context, three contexts with two sub-items each, user information with two.
+    assert len(pdus.length_fields(request)) == 1 + 1 + 3 * 3 + 3
     assert len(pdus.length_fields(values)) == 1 + 1 + 5

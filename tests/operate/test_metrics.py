@@ -96,7 +96,7 @@ def test_each_figure_says_what_the_index_says(configuration, filled):
         ("dcis_node_exams", "failed"): 0,
         ("dcis_node_outbox", "dead", "pacs"): 1,
         ("dcis_node_outbox", "due", "pacs"): 0,
-        ("dcis_node_outbox", "proven", "pacs"): 0,
+        ("dcis_node_outbox", "pacs", "proven"): 0,
         ("dcis_node_proof_unproven", "pacs"): 0,
         ("dcis_node_proof_open_requests", "pacs"): 0,
         ("dcis_node_process_alive", "receive-0"): 1,

@@ -1,5 +1,7 @@
 """Where the courier's questions meet the receiver's answers, and how proof is shown."""
 
+import io
+
 import pytest
 from rich.console import Console
 
@@ -83,6 +85,6 @@ def test_status_counts_the_open_requests_of_a_destination(db):
     commitments.open_request(db, [], destination="pacs", transaction_uid="2.25.1", now=2.0, due_at=9.0)
     status = node_status(Configuration(), db)
     assert status["queues"]["proofs"] == {"pacs": {"unproven": 0, "open_requests": 1}}
-    console = Console(width=200, record=True, quiet=True)
+    console = Console(width=200, file=io.StringIO())
     console.print(status_view(status))
-    assert "1 due; 1 open requests for commitment" in console.export_text()
+    assert "1 due; 1 open requests for commitment" in console.file.getvalue()

@@ -98,6 +98,16 @@ def test_what_is_asked_already_is_not_asked_twice(db, sent):
     assert [row.last_request for row in ask(db, now=DUE + 2)] == ["expired"] * 3
 
 
+def test_neither_a_row_nor_a_request_waits_for_a_time_that_a_wrong_clock_has_set(db, sent):
+    year = 365 * 86400
+    sent(1, proof_due_at=DUE + year)
+    rows = ask(db)
+    assert len(rows) == 1
+    request(db, rows, now=DUE + year, due_at=DUE + year + 1000)
+    assert commitments.expire(db, now=DUE) == 1
+    assert len(ask(db)) == 1
+
+
 def test_a_report_is_taken_once_by_whoever_is_first(db, sent):
     uids = sent()
     request(db, ask(db))
@@ -120,6 +130,15 @@ def test_a_report_on_no_request_of_ours_changes_nothing(db, sent):
     uids = sent()
     assert take(db, "2.25.9", committed=uids) is Taken.UNKNOWN
     assert states(db) == {"sent": 3}
+
+
+def test_nothing_is_judged_of_a_row_that_is_not_sent_any_more(db, sent):
+    uids = sent(2)
+    request(db, ask(db))
+    with db.write() as session:
+        session.query(Outbox).filter_by(id=1).update({"state": "dead", "proof_due_at": None})
+    take(db, failed={uids[0]: 0x0112, uids[1]: 0x0112})
+    assert states(db) == {"dead": 1, "sent": 1}
 
 
 def test_objects_that_were_not_asked_after_are_not_proven_by_a_report(db, sent):
