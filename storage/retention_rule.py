@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 DAY_SECONDS = 86400.0
+# States of exams that are not to be answered: without images, or fetched beside another exam only.
+NO_ANSWER = frozenset({"idle", "prior"})
 SETTLED, UNSENT = "proven", frozenset({"due", "leased"})
 
 
@@ -132,8 +134,7 @@ def unfinished(exam: KeptExam, terms: Terms) -> Stay | None:
         (exam.state in {"open", "due"}, Stay.OPEN),
         (exam.at_work, Stay.AT_WORK),
         (exam.state == "failed" or exam.failed, Stay.FAILED),
-        (exam.state not in {"reported", "idle"} or (exam.state == "reported" and exam.reported_at is None),
-         Stay.UNANSWERED),
+        (exam.state not in NO_ANSWER and (exam.state != "reported" or exam.reported_at is None), Stay.UNANSWERED),
         (any(parcel.state in UNSENT for parcel in exam.parcels), Stay.UNSENT),
         (any(parcel.state == "dead" for parcel in exam.parcels), Stay.DEAD),
         (not all(_is_settled(parcel, terms) for parcel in exam.parcels), Stay.UNPROVEN),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
@@ -25,6 +25,7 @@ from dcis_node.operate.job_table import LATE_SECONDS, MISSED, OVERRUN, JobTable
 
 log = logging.getLogger(__name__)
 
+AT_START = "_at_start"
 HEARTBEAT, HEARTBEAT_SECONDS = "heartbeat", 2.0
 WATCH_SECONDS = 1.0
 # NTP slews by half a millisecond a second at most; more than this is a step (or the machine was asleep).
@@ -124,20 +125,14 @@ def run_clock(
 
 @dataclass
 class _Night:
-    """When a nightly job rang for a night last; its run at the start is none."""
+    """When a nightly job rang for a night last; its run at the start is none. One runs at a time."""
 
     monotonic: Callable[[], float]
     rung: float | None = None
-    is_start: bool = False
+    lock: Lock = field(default_factory=Lock)
 
     def since_last(self) -> float | None:
         return None if self.rung is None else self.monotonic() - self.rung
-
-    def ring(self) -> None:
-        if self.is_start:
-            self.is_start = False
-        else:
-            self.rung = self.monotonic()
 
 
 @dataclass
@@ -154,7 +149,7 @@ class _Clock:
         self.jobs = (*self.jobs, Job(HEARTBEAT, HEARTBEAT_SECONDS, self._tell))
         self.scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
-            executors={"default": ThreadPoolExecutor(len(self.jobs))},
+            executors={"default": ThreadPoolExecutor(2 * len(self.jobs))},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone="UTC",
         )
@@ -197,12 +192,14 @@ class _Clock:
                 next_run_time=self._now() + timedelta(seconds=job.every_seconds),
             )  # fmt: skip
             return
-        night = _Night(self.watch.monotonic, is_start=job.at_start)
+        night = _Night(self.watch.monotonic)
         # The machine's own time zone: the night is the hospital's.
         trigger = self.triggers[job.name] = Nightly(job.at, get_localzone(), night.since_last)
-        first = self._now() if job.at_start else trigger.get_next_fire_time(None, self._now())
+        first = trigger.get_next_fire_time(None, self._now())
         self._expect_night(job, first)
         self.scheduler.add_job(self._ring_night, trigger, args=(job, night), id=job.name, next_run_time=first)
+        if job.at_start:
+            self.scheduler.add_job(self._do_parts, args=(job, night), id=f"{job.name}{AT_START}")
 
     def _ring(self, job: Job) -> None:
         began = self.watch.monotonic()
@@ -212,11 +209,15 @@ class _Clock:
         self._expect(job, max(0.0, job.every_seconds - took) or job.every_seconds)
 
     def _ring_night(self, job: DailyJob, night: _Night) -> None:
-        night.ring()
-        for part in job.parts or (Part(job.name, job.work),):
-            # The parts wait for one another: none of them is late.
-            self._expect_part(part.name, 0.0)
-            self.table.run(part.name, part.work)
+        night.rung = self.watch.monotonic()
+        self._do_parts(job, night)
+
+    def _do_parts(self, job: DailyJob, night: _Night) -> None:
+        with night.lock:
+            for part in job.parts or (Part(job.name, job.work),):
+                # The parts wait for one another: none of them is late.
+                self._expect_part(part.name, 0.0)
+                self.table.run(part.name, part.work)
         trigger = self.triggers[job.name]
         self._expect_night(job, trigger.get_next_fire_time(None, self._now()))
 

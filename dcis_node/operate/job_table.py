@@ -78,7 +78,8 @@ class JobTable:
     def note(self, name: str, fault: str) -> None:
         """Count a fault that the alarm clock has told."""
         with self._lock:
-            self._jobs[name].faults[fault] += 1
+            if name in self._jobs:
+                self._jobs[name].faults[fault] += 1
         log.error("event=job_fault job=%s fault=%s", name, fault)
 
     def run(self, name: str, work: Callable[[], object]) -> None:

@@ -143,6 +143,21 @@ def test_the_parts_of_a_night_are_done_in_order_each_shown_and_a_failed_one_stop
 
 
 @pytest.mark.timeout(120)
+def test_a_run_at_the_start_is_no_night_and_the_next_one_is_rung_for_as_ever():
+    """Three hours from now is within what would count as the same night."""
+    at = (datetime.now().astimezone() + timedelta(hours=3)).strftime("%H:%M")
+    stop, told = threading.Event(), {}
+
+    def beat(detail):
+        told.update(detail["jobs"]["night"])
+        if told["ended_at"] is not None and told["next_at"] > time.time() + 60:
+            stop.set()
+
+    run_clock((DailyJob("night", at, at_start=True),), stop=stop, beat=beat)
+    assert 2.9 < (told["next_at"] - time.time()) / HOUR < 3.1
+
+
+@pytest.mark.timeout(120)
 def test_a_job_that_outlasts_its_interval_is_counted_and_not_rung_twice_at_once():
     at_work, most, rung = [0], [0], threading.Semaphore(0)
     go, told = threading.Event(), threading.Event()

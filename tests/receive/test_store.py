@@ -115,6 +115,22 @@ def test_an_association_that_cannot_be_closed_is_noted(store: InstanceStore, sen
     assert "event=association_left_open" in caplog.text
 
 
+def test_an_image_that_is_removed_before_its_row_stands_is_asked_for_again(
+    store: InstanceStore, sender: Sender, monkeypatch
+) -> None:
+    """Retention unlinks under the lock that the row is written under: either the row is seen, or the file is missed."""
+    record = store_module.record_instance
+
+    def removed_first(session, received, **options):
+        store.files.path(received.sha256).unlink()
+        return record(session, received, **options)
+
+    monkeypatch.setattr(store_module, "record_instance", removed_first)
+    status, comment = handle(store, sender, image())
+    assert (status, comment) == (OUT_OF_RESOURCES, "the same object was being removed; try again later")
+    assert count(store.db, Instance) == 0
+
+
 def test_a_duplicate_is_a_success_and_no_new_work(store: InstanceStore, sender: Sender, caplog) -> None:
     ds = image()
     assert [handle(store, sender, ds)[0] for _ in range(2)] == [SUCCESS, SUCCESS]

@@ -72,6 +72,15 @@ def test_an_exam_without_results_to_send_and_one_without_images_are_done_by_them
     assert choose([report_alone], TERMS, now=NOW).results == (report_alone,)
 
 
+def test_an_exam_that_was_fetched_beside_another_is_done_when_it_has_come():
+    assert stays(exam(state="prior", reported_at=None, parcels=())) is None
+    assert stays(exam(29.0, state="prior", reported_at=None, parcels=())) == Stay.YOUNG
+
+
+def test_an_exam_in_a_state_that_the_rule_does_not_know_stays():
+    assert stays(exam(state="something_new")) == Stay.UNANSWERED
+
+
 def test_days_count_from_the_last_thing_that_happened():
     late = NOW - DAY_SECONDS
     assert stays(exam(parcels=(Parcel("pacs", "proven", late),))) == Stay.YOUNG
@@ -120,7 +129,7 @@ moments = st.floats(NOW - 1000 * DAY_SECONDS, NOW + 2 * DAY_SECONDS)
 exams = st.builds(
     KeptExam,
     id=st.integers(1, 10**6),
-    state=st.sampled_from(["idle", "open", "due", "failed", "reported", "reported", "reported"]),
+    state=st.sampled_from(["idle", "prior", "open", "due", "failed", "reported", "reported", "reported"]),
     last_at=moments,
     reported_at=st.none() | moments,
     at_work=st.booleans(),
@@ -145,9 +154,9 @@ several = st.lists(exams, max_size=8, unique_by=lambda exam: exam.id)
 def test_nothing_unsent_and_nothing_of_an_open_exam_is_ever_chosen(kept, settings, wanted):
     plan = choose(kept, settings, now=NOW, wanted_bytes=wanted)
     for chosen in (*plan.images, *plan.results, *plan.rows):
-        assert chosen.state in {"reported", "idle"}
+        assert chosen.state in {"reported", "idle", "prior"}
         assert not chosen.at_work
-        assert not chosen.failed or chosen.state == "idle"
+        assert not chosen.failed
         for parcel in chosen.parcels:
             assert parcel.state == "proven" or (parcel.state == "sent" and parcel.destination != "pacs")
     assert all(chosen.images for chosen in plan.images)
