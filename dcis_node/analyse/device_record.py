@@ -12,6 +12,8 @@ from storage.durable import replace_file
 
 log = logging.getLogger(__name__)
 
+# A record's name ends so; before it stands the process's.
+SUFFIX = ".device.json"
 # So many failures without a view computed in between: the next worker does not try the device.
 MOST_FAILURES = 3
 # After so long it is tried again: a driver may have been loaded anew, another program have ended.
@@ -74,6 +76,11 @@ class DeviceRecord:
         if self.history != good:
             self._keep(good)
 
+    def forgive(self) -> None:
+        """Let the device be tried again: somebody may have repaired it."""
+        if self.history.failures:
+            self._keep(DeviceHistory(kind=self.history.kind))
+
     def _keep(self, history: DeviceHistory) -> None:
         self.history = history
         if self._path is None:
@@ -83,6 +90,12 @@ class DeviceRecord:
             replace_file(self._path, json.dumps(asdict(history)).encode(), mode=0o600)
         except OSError as error:
             log.warning("event=device_record_not_written error=%s", error.strerror)
+
+
+def forgive_all(folder: Path) -> None:
+    """Let the devices of all workers with a record in a folder be tried again."""
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        DeviceRecord(path).forgive()
 
 
 def _read(path: Path | None) -> DeviceHistory:

@@ -77,6 +77,7 @@ class Child:
     slot: str = ""
     process: "subprocess.Popen[bytes] | None" = None
     listener: Listener | None = None
+    pid: int = 0
     started: float = 0.0
     heard: float = 0.0
     beats: int = 0
@@ -129,6 +130,7 @@ class Child:
             self.bury(f"not started: {error.strerror}", now=now)
             return
         self.listener.close_handed()
+        self.pid = self.process.pid
         self.started = self.heard = now
         self.beats, self.ending, self.kill_at, self.drain_told = 0, "", float("inf"), False
 
@@ -193,8 +195,9 @@ class Child:
         wait = self.deaths.wait_seconds(most=INDEX_MOST_SECONDS if kind in INDEX_KINDS else BACKOFF_MOST_SECONDS)
         self.start_after, self.next_try_at = now + wait, round(time.time() + wait)
         log.error(
-            "event=child_died process=%s exit=%r lived_seconds=%.1f restart_in_seconds=%.1f reason=%r",
+            "event=child_died process=%s pid=%d exit=%r lived_seconds=%.1f restart_in_seconds=%.1f reason=%r",
             self.spec.name,
+            self.pid,
             exit_text,
             lived,
             wait,

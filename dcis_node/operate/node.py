@@ -3,9 +3,11 @@
 import logging
 from pathlib import Path
 
+from dcis_node.analyse.device_record import forgive_all
 from dcis_node.config import Configuration, read_settings
 from dcis_node.operate.audit.trail import audit_trail
 from dcis_node.operate.certificate import keeper_of
+from dcis_node.operate.left_over import left_over
 from dcis_node.operate.listener import bind_listeners, place_of
 from dcis_node.operate.process import running_process
 from dcis_node.operate.reloading import BundleCheck, Reloader, Taken, take
@@ -47,6 +49,11 @@ def run_node(configuration: Configuration, config: Path) -> None:
     listeners = bind_listeners(configuration.receive)
     prepare(configuration)
 
+    def forgive() -> None:
+        forgive_all(configuration.folder / "locks")
+
+    forgive()
+
     def specs(settings: Taken) -> tuple[ChildSpec, ...]:
         return child_specs(
             config,
@@ -69,10 +76,17 @@ def run_node(configuration: Configuration, config: Path) -> None:
         )
         if not configuration.destinations:
             log.warning("event=no_destination text='results are kept and sent nowhere: name [[destinations]]'")
-        supervisor = Supervisor(specs(taken))
+        mine = specs(taken)
+        supervisor = Supervisor(mine, left_over=left_over(process.db, configuration.folder, mine))
         watch = Watch(process, supervisor)
         watch.reloader = Reloader(
-            config, taken, bundle=bundle, supervisor=supervisor, specs=specs, tell=watch.tell_manager
+            config,
+            taken,
+            bundle=bundle,
+            supervisor=supervisor,
+            specs=specs,
+            tell=watch.tell_manager,
+            forgive=forgive,
         )
         watch.run({"listening": place_of(listeners.plain), "listening_tls": place_of(listeners.tls)})
 

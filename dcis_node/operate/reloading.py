@@ -161,6 +161,8 @@ class Reloader:
         Told `reloading` when one begins and `ready` when it has ended (the service manager wants both).
     check
         Begins the check of a bundle.
+    forgive
+        Called when one begins: what was given up is to be tried again.
     """
 
     def __init__(
@@ -173,6 +175,7 @@ class Reloader:
         specs: Callable[[Taken], Sequence[ChildSpec]],
         tell: Callable[[str], None],
         check: Callable[[Taken, Path], BundleCheck] = BundleCheck,
+        forgive: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
@@ -182,6 +185,7 @@ class Reloader:
         self._specs = specs
         self._tell = tell
         self._check = check
+        self._forgive = forgive
         self._clock = clock
         self._running: _Running | None = None
         self.outcome = Outcome()
@@ -194,6 +198,7 @@ class Reloader:
     def begin(self) -> None:
         """Begin a reload: look at the file, then at the bundle. To be called when none is under way."""
         self._tell("reloading")
+        self._forgive()
         self._supervisor.try_at_once()
         log.info("event=reload_begins")
         try:

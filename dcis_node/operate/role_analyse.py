@@ -3,7 +3,7 @@
 import os
 
 from dcis_node.analyse.device_care import DeviceCare
-from dcis_node.analyse.device_record import DeviceRecord
+from dcis_node.analyse.device_record import SUFFIX, DeviceRecord
 from dcis_node.analyse.worker import run_worker
 from dcis_node.config import Configuration
 from dcis_node.operate.bundles import bundles_of
@@ -25,7 +25,7 @@ def run_analyse(configuration: Configuration, name: str, *, lifeline: int | None
         pulse.leave(LastWords("Hung", f"an item took longer than {settings.item_timeout_seconds:g} s"))
         os._exit(HUNG)
 
-    record = DeviceRecord(configuration.folder / "locks" / f"{name}.device.json")
+    record = DeviceRecord(configuration.folder / "locks" / f"{name}{SUFFIX}")
     with running_process(configuration, name, lifeline=lifeline) as process:
         why = run_worker(
             db=process.db,

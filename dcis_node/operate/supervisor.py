@@ -68,12 +68,20 @@ class Supervisor:
     ----------
     specs
         The processes, in the order in which they are stopped.
+    left_over
+        Receivers of a supervisor before, to be started once more: they close what they left open, and leave.
     clock
         Monotonic seconds.
     """
 
-    def __init__(self, specs: Sequence[ChildSpec], *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._children = [Child(spec) for spec in specs]
+    def __init__(
+        self,
+        specs: Sequence[ChildSpec],
+        *,
+        left_over: Sequence[ChildSpec] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._children = [*map(Child, specs), *(Child(spec, retiring=True) for spec in left_over)]
         self._clock = clock
         self._last_round = clock()
         self._lifeline_read, self._lifeline_write = os.pipe()
@@ -160,7 +168,12 @@ class Supervisor:
 
     def _renew(self, child: Child, spec: ChildSpec, now: float) -> None:
         if spec.role in OVERLAPPING and child.process is not None:
-            successor = Child(named(spec, self._free_name(spec.name)), spec.name, restarts=child.restarts)
+            successor = Child(
+                named(spec, self._free_name(spec.name)),
+                spec.name,
+                restarts=child.restarts,
+                silent_ends=child.silent_ends,
+            )
             child.retiring = True
             self._children.insert(self._children.index(child), successor)
             return

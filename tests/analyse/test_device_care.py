@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from dcis_node.analyse.device_care import CarefulEnsemble, DeviceCare
-from dcis_node.analyse.device_record import MOST_FAILURES, RETRY_SECONDS, DeviceHistory, DeviceRecord
+from dcis_node.analyse.device_record import (
+    MOST_FAILURES,
+    RETRY_SECONDS,
+    DeviceHistory,
+    DeviceRecord,
+    forgive_all,
+)
 from dcis_node.errors import DeviceError
 from dcis_node.model.evidence import LesionSource, ViewPrediction
 from tests.analyse.nodes import Clock
@@ -172,6 +178,16 @@ def test_a_device_that_fails_again_after_its_rest_is_given_up_at_once(bundle, ca
     assert history.another("RuntimeError", now=clock.now).is_given_up(clock.now + 1)
     # A clock that was set back keeps no device away.
     assert not history.is_given_up(history.last_at - 100)
+
+
+def test_what_was_given_up_is_tried_again_when_somebody_says_so(bundle, care, path):
+    for _ in range(MOST_FAILURES):
+        with pytest.raises(DeviceError):
+            CarefulEnsemble(bundle, care(), Gpu(fault=LOST)).predict_view(*VIEW)
+    assert care().device == CPU
+    forgive_all(path.parent)
+    assert care().device == CUDA
+    forgive_all(path.parent)
 
 
 def test_a_view_that_is_computed_ends_the_count(bundle, care, path):

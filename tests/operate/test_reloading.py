@@ -63,6 +63,7 @@ class Scene:
             specs=lambda _: [ChildSpec("receive-0", ()), ChildSpec("analyse-0", ()), ChildSpec("clock-0", ())],
             tell=self.told.append,
             check=self.check,
+            forgive=lambda: self.told.append("forgiven"),
             clock=self.clock,
         )
 
@@ -85,7 +86,7 @@ def test_new_settings_are_taken_by_those_who_read_them(scene):
     assert scene.supervisor.applied == [(("receive-0", "analyse-0", "clock-0"), {"analyse"})]
     assert scene.reloader.taken.configuration.analyse.threads == 1
     assert scene.check.text == "[analyse]\nthreads = 1\n"
-    assert scene.told == ["reloading", "ready"]
+    assert scene.told == ["reloading", "forgiven", "ready"]
     assert scene.supervisor.tried == 1
 
 
@@ -119,7 +120,7 @@ def test_what_cannot_be_taken_is_refused_with_its_text_and_the_old_goes_on(scene
     assert "event=reload_refused" in caplog.text
     assert scene.reloader.taken is before
     assert scene.supervisor.applied == []
-    assert scene.told == ["reloading", "ready"]
+    assert scene.told == ["reloading", "forgiven", "ready"]
     assert scene.reload("").state == "done"
 
 

@@ -314,6 +314,19 @@ class TestRenewal:
         until(supervisor, lambda: [child.slot for child in supervisor._children] == ["clock-0"], "the worker has left")
 
 
+def test_what_a_supervisor_before_left_over_is_started_once_and_leaves(programs, clock):
+    programs.default = OBEDIENT
+    supervisor = Supervisor([RECEIVE], left_over=[spec("receive-0.1")], clock=clock)
+    try:
+        until(supervisor, lambda: supervisor.is_started and len(supervisor._children) == 1, "it has cleared up")
+        assert sorted(command[command.index("--name") + 1] for command in programs.commands) == [
+            "receive-0",
+            "receive-0.1",
+        ]
+    finally:
+        supervisor.end()
+
+
 def test_children_are_told_to_leave_when_the_stop_is_set(programs):
     stop = threading.Event()
     supervisor = Supervisor([ChildSpec("a-0", ()), ChildSpec("b-0", ())])

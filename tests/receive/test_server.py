@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,17 @@ def spawn(listener: socket.socket, db: Database, files: FileStore, owner: str) -
     process = FORK.Process(target=receive, args=(listener, db.url, files.root, owner))
     process.start()
     return process
+
+
+@contextmanager
+def another(listener: socket.socket, db: Database, files: FileStore, owner: str) -> Iterator[None]:
+    """Let a second receiver process run on the socket for a while."""
+    process = spawn(listener, db, files, owner)
+    try:
+        yield
+    finally:
+        os.kill(process.pid or 0, signal.SIGTERM)
+        process.join(30)
 
 
 def open_rows(db: Database) -> list[str]:
@@ -262,3 +274,83 @@ def test_what_was_acknowledged_survives_a_kill_at_any_moment(
     assert open_rows(db) == []
     successor.terminate()
     successor.join(30)
+
+
+def test_a_receiver_that_gives_way_finishes_its_associations_in_peace(db: Database, files: FileStore, listener) -> None:
+    stop, drain = threading.Event(), threading.Event()
+    old = threading.Thread(
+        target=serve,
+        args=(listener,),
+        kwargs={
+            "settings": ReceiveSettings(),
+            "aet": AET,
+            "db": db,
+            "files": files,
+            "owner": "receive-0",
+            "merge_same_day": True,
+            "stop": stop,
+            "drain": drain,
+        },
+    )
+    old.start()
+    port = listener.getsockname()[1]
+    images = [image(), image()]
+    try:
+        with associated(port, *images) as association:
+            assert association.send_c_store(images[0]).Status == 0
+            drain.set()
+            # Nothing more is accepted by it: another on the same socket takes what comes next.
+            with another(listener, db, files, "receive-0.1"):
+                assert echo(port)
+                assert old.is_alive()
+                assert association.send_c_store(images[1]).Status == 0
+                assert association.is_established
+        old.join(30)
+        assert not old.is_alive()
+        assert open_rows(db) == []
+    finally:
+        stop.set()
+        old.join(20)
+
+
+def test_a_receiver_without_associations_gives_way_at_once(db: Database, files: FileStore, listener) -> None:
+    drain = threading.Event()
+    drain.set()
+    serve(
+        listener,
+        settings=ReceiveSettings(),
+        aet=AET,
+        db=db,
+        files=files,
+        owner="receive-0",
+        merge_same_day=True,
+        stop=threading.Event(),
+        drain=drain,
+    )
+    assert open_rows(db) == []
+
+
+def test_a_stop_ends_the_wait_for_an_association_without_end(db: Database, files: FileStore, listener) -> None:
+    stop, drain = threading.Event(), threading.Event()
+    thread = threading.Thread(
+        target=serve,
+        args=(listener,),
+        kwargs={
+            "settings": ReceiveSettings(),
+            "aet": AET,
+            "db": db,
+            "files": files,
+            "owner": "receive-0",
+            "merge_same_day": True,
+            "stop": stop,
+            "drain": drain,
+            "grace_seconds": 1.0,
+        },
+    )
+    thread.start()
+    with associated(listener.getsockname()[1], image()) as association:
+        assert association.is_established
+        drain.set()
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
