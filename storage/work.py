@@ -18,8 +18,11 @@ from storage.schema import Exam, Instance
 
 log = logging.getLogger(__name__)
 
-# A value of `dcis_node.mammogram.facts.Reason`; storage does not import that package.
+# Values of `dcis_node.mammogram.facts.Reason`; storage does not import that package.
 ANALYSIS_DIED = "analysis_process_died"
+ELIGIBLE = "eligible"
+# Why a view can lack an analysis that another try may give: its worker or the model failed, not its pixels.
+SET_ASIDE = ("analysis_failed", ANALYSIS_DIED)
 # What is kept of an exam whose workers left no word.
 DIED = "the worker died while it decided the exam"
 # An item that was tried before goes behind those that came so much later: what kills its worker keeps nobody waiting,
@@ -216,18 +219,27 @@ def fail_exam(db: Database, claim: ExamClaim, *, failure: str, retry_at: float, 
 
 
 def retry_exam(db: Database, exam_id: int) -> bool:
-    """Let an exam be decided again that was answered without its analysis, or not at all.
+    """Let an exam be decided again that was answered without its analysis, without that of a view, or not at all.
 
-    Its stored analyses are used again. An answer that differs becomes a new version of its report.
+    Its stored analyses are used again; views that were set aside as their analysis failed, or died, are analysed anew
+    (one whose pixels are at fault is not). An answer that differs becomes a new version of its report.
 
     Returns
     -------
     bool
         False if there is no such exam, or nothing had failed.
     """
-    again = {"state": "due", "attempts": 0, "failure": "", "lease_owner": "", "lease_until": 0.0}
+    free = {"attempts": 0, "lease_owner": "", "lease_until": 0.0}
+    set_aside = and_(Instance.analysis == "failed", Instance.reason.in_(SET_ASIDE))
+    lacks_a_view = exists().where(Instance.exam_id == Exam.id, set_aside).correlate(Exam)
+    failed = or_(has_failed(), and_(Exam.state == "reported", lacks_a_view))
     with db.write() as session:
-        return changed(session, update(Exam).where(Exam.id == exam_id, has_failed()).values(**again))
+        again = update(Exam).where(Exam.id == exam_id, failed).values(state="due", failure="", **free)
+        if not changed(session, again):
+            return False
+        views = update(Instance).where(Instance.exam_id == exam_id, set_aside)
+        affected(session, views.values(analysis="pending", reason=ELIGIBLE, next_try_at=0.0, **free))
+    return True
 
 
 def has_failed() -> ColumnElement[bool]:

@@ -26,7 +26,7 @@ def retry(
     config: ConfigOption = Path("config.toml"),
     as_json: JsonOption = False,
 ) -> None:
-    """Have an exam decided again that got no answer, or one without its analysis: after an upgrade, or a repair.
+    """Have an exam decided again that got no answer, or one without its analysis or that of a view: after a repair.
 
     The node does it as soon as it runs. An answer that differs from the last is sent as a new version. Exit code 1 if
     the UID is unknown, or nothing of that exam had failed.
