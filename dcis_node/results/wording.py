@@ -38,6 +38,8 @@ MARK_KINDS = {
 STANDARD_VIEWS = ("R CC", "L CC", "R MLO", "L MLO")
 
 MOST_PRIORS = 5
+# Images that one sentence names: the rest is counted, so that the reason behind them is never cut off.
+MOST_NAMED = 20
 
 # Beyond these a figure with one decimal would claim certainty.
 _LEAST, _MOST = 0.001, 0.999
@@ -203,9 +205,12 @@ def left_out(answer: ExamAnswer) -> list[str]:
 def _left_out_sentence(reason: Reason, text: str, names: list[str]) -> str:
     known = [name for name in names if name]
     unknown = len(names) - len(known)
+    told = known[:MOST_NAMED]
+    if len(known) > MOST_NAMED:
+        told.append(f"{len(known) - MOST_NAMED} more")
     if unknown:
-        known.append(f"{unknown} {'object' if unknown == 1 else 'objects'}")
-    return f"Not used: {', '.join(known)}. Reason {reason.value}: {text}"
+        told.append(f"{unknown} {'object' if unknown == 1 else 'objects'}")
+    return f"Not used: {', '.join(told)}. Reason {reason.value}: {text}"
 
 
 def version_sentence(answer: ExamAnswer) -> str:

@@ -255,6 +255,13 @@ def test_what_was_left_out_is_said_with_its_reason_and_explanation():
     assert "Not used: R CC 2, L CC 2. Reason magnification_view: This is a magnification view." in text
 
 
+def test_of_very_many_images_the_reason_is_still_said_and_the_rest_is_counted():
+    many = [refused("R", "CC", number=number) for number in range(8, 148)]
+    results = results_of([*four_views(), *many])  # each object has passed its check
+    text = whole_text(readable(results))
+    assert "R CC 21, 120 more. Reason magnification_view: This is a magnification view." in text
+
+
 def test_objects_that_are_no_views_are_counted():
     others = [
         refused(None, None, number=n, reason=Reason.NOT_AN_IMAGE, explanation="This object is no image.")
