@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from dcis_node.bcp195 import ClientTls
+from dcis_node.requestor import Rejection
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,6 @@ class Failure(StrEnum):
     CONFLICT = "conflict"  # HTTP 409, or a refused object, without a reason that the standard knows
     SERVER_ERROR = "server_error"  # HTTP 500 and other 5xx
     NO_VALID_ANSWER = "no_valid_answer"  # an answer that does not speak of the object: unknown, too
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """Contents of an A-ASSOCIATE-RJ (PS3.8 Table 9-21): result 1 is permanent, 2 transient."""
-
-    result: int
-    source: int
-    reason: int
 
 
 @dataclass(frozen=True)

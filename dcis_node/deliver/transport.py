@@ -1,24 +1,24 @@
-"""Opening and leaving associations as SCU, with a limit on every wait and the true reason of a failure.
+"""Associations with a destination: those of `dcis_node.requestor`, in the words of this room."""
 
-Two gaps of pynetdicom 3.0.4 are closed here by way of private names (a test fails when they move): a socket whose
-`shutdown` fails is never closed, and the error of a failed connection is only logged.
-"""
-
-import socket
-import sys
-import time
 from collections.abc import Sequence
-from ssl import SSLContext, SSLEOFError, SSLError
-from typing import cast
 
-from pynetdicom import AE, evt
+from pynetdicom import evt
 from pynetdicom.association import Association
-from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.presentation import PresentationContext
-from pynetdicom.transport import AddressInformation, AssociationSocket
 
-from dcis_node.bcp195 import UnusableFileError, client_context, words_of
-from dcis_node.deliver.outcome import Failure, PeerAddress, Rejection
+from dcis_node.deliver.outcome import Failure, PeerAddress
+from dcis_node.requestor import Cause, NotAssociated, Rejection, leave, request_association
+
+__all__ = ["Refused", "associate", "leave"]
+
+_FAILURES = {
+    Cause.NO_CONNECTION: Failure.NO_CONNECTION,
+    Cause.CONNECT_TIMEOUT: Failure.CONNECT_TIMEOUT,
+    Cause.TLS: Failure.TLS,
+    Cause.REJECTED: Failure.REJECTED,
+    Cause.NO_ASSOCIATION: Failure.NO_ASSOCIATION,
+    Cause.NO_CONTEXT: Failure.CLASS_NOT_ACCEPTED,
+}
 
 
 class Refused(Exception):  # noqa: N818 -- an outcome between two modules of this room, not an error of the tree
@@ -51,143 +51,19 @@ class Refused(Exception):  # noqa: N818 -- an outcome between two modules of thi
         self.contexts = contexts
 
 
-class _TellingSocket(AssociationSocket):
-    """A socket that is always closed, and keeps the error that ended its connection attempt, or its TLS."""
-
-    connect_error: BaseException | None = None
-    tls_error: SSLError | None = None
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        # By TLS 1.3 a server refuses our certificate after the handshake: its alert is what we read first.
-        try:
-            return super().recv(nr_bytes)
-        except SSLError as error:
-            self.tls_error = error
-            raise
-
-    def _shutdown_socket(self) -> None:
-        # The base calls this from its `except OSError` when a connection attempt fails.
-        self.connect_error = self.connect_error or sys.exception()
-        wrapped = self.socket
-        super()._shutdown_socket()
-        if wrapped is not None:
-            wrapped.close()
-
-
-class _SenderAE(AE):
-    """An application entity for one association; holds on to its socket."""
-
-    telling_socket: _TellingSocket | None = None
-
-    def _create_socket(
-        self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
-    ) -> AssociationSocket:
-        self.telling_socket = _TellingSocket(assoc, address=address)
-        self.telling_socket.tls_args = tls_args
-        return self.telling_socket
-
-
 def associate(
     peer: PeerAddress, contexts: Sequence[PresentationContext], *, also: Sequence[evt.EventHandlerType] = ()
 ) -> Association:
-    """Open an association.
-
-    Parameters
-    ----------
-    peer
-        Whom to call, as whom, and how long to wait for each step.
-    contexts
-        At most 128 presentation contexts.
-    also
-        Handlers of what the peer may ask for on it.
-
-    Returns
-    -------
-    Association
-        Established, with at least one accepted context.
+    """Open an association (see `dcis_node.requestor.request_association`).
 
     Raises
     ------
     Refused
         Nothing came about; within three times `peer.timeout_seconds`.
     """
-    entity = _SenderAE(ae_title=peer.calling_aet)
-    entity.connection_timeout = peer.timeout_seconds
-    entity.acse_timeout = peer.timeout_seconds
-    entity.dimse_timeout = peer.timeout_seconds
-    entity.network_timeout = peer.timeout_seconds
-    rejections: list[Rejection] = []
-    handlers: list[evt.EventHandlerType] = [
-        (evt.EVT_CONN_OPEN, _set_up, [peer.timeout_seconds]),
-        (evt.EVT_PDU_RECV, _note_rejection, [rejections]),
-        *also,
-    ]
-    secure = _secure(peer)
-    started = time.monotonic()
     try:
-        association = entity.associate(
-            peer.host,
-            peer.port,
-            contexts=list(contexts),
-            ae_title=peer.aet,
-            max_pdu=peer.max_pdu_bytes,
-            evt_handlers=handlers,
-            tls_args=secure,
-        )
-    except OSError as error:  # the name does not resolve, or this machine has no socket left
-        raise Refused(Failure.NO_CONNECTION, words_of(error)) from error
-    if association.is_established:
-        return association
-    if rejections:
-        raise Refused(Failure.REJECTED, rejection=rejections[0])
-    raise _refusal(association, entity.telling_socket, waited=time.monotonic() - started, peer=peer)
-
-
-def _secure(peer: PeerAddress) -> tuple[SSLContext, str] | None:
-    """Make TLS anew for each association, so that renewed files are used from then on."""
-    if peer.tls is None:
-        return None
-    try:
-        return client_context(peer.tls), peer.host
-    except UnusableFileError as error:
-        raise Refused(Failure.TLS, str(error)) from error
-
-
-def leave(association: Association) -> None:
-    """End an association in the regular way, or abort it if the peer does not play along."""
-    if association.is_established:
-        association.release()
-    if association.is_alive():
-        association.abort()
-
-
-def _set_up(event: evt.Event, timeout_seconds: float) -> None:
-    """Set options of a new connection: pynetdicom sets none, and lifts the limit on reading and writing."""
-    # The event says that the connection is open, so both are there.
-    sock = cast("socket.socket", cast("AssociationSocket", event.assoc.dul.socket).socket)
-    sock.settimeout(timeout_seconds)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-
-
-def _note_rejection(event: evt.Event, rejections: list[Rejection]) -> None:
-    # Not `is_rejected`: pynetdicom takes a rejection for a failed connection if the peer is quick to close.
-    if isinstance(event.pdu, A_ASSOCIATE_RJ):
-        numbers = (event.pdu.result, event.pdu.source, event.pdu.reason_diagnostic)
-        rejections.append(Rejection(*(int(number or 0) for number in numbers)))
-
-
-def _refusal(association: Association, sock: _TellingSocket | None, *, waited: float, peer: PeerAddress) -> Refused:
-    error = sock.connect_error if sock is not None else None
-    if isinstance(error, TimeoutError):
-        return Refused(Failure.CONNECT_TIMEOUT)
-    if sock is not None and sock.tls_error is not None:
-        error = sock.tls_error
-    if isinstance(error, SSLError) and not isinstance(error, SSLEOFError):
-        return Refused(Failure.TLS, words_of(error))
-    if isinstance(error, OSError):
-        return Refused(Failure.NO_CONNECTION, words_of(error))
-    if association.rejected_contexts:
-        return Refused(Failure.CLASS_NOT_ACCEPTED, contexts=association.rejected_contexts)
-    silent = waited >= peer.timeout_seconds
-    return Refused(Failure.NO_ASSOCIATION, f"silence for {peer.timeout_seconds:g} s" if silent else "it hung up")
+        return request_association(peer, contexts, also=also)
+    except NotAssociated as error:
+        raise Refused(
+            _FAILURES[error.cause], error.detail, rejection=error.rejection, contexts=error.contexts
+        ) from error

@@ -1,7 +1,9 @@
 """Values of asking: whom, and what went wrong."""
 
 from dataclasses import dataclass
-from ssl import SSLContext
+
+from dcis_node.bcp195 import ClientTls
+from dcis_node.requestor import Cause, NotAssociated
 
 UNKNOWN_DESTINATION = 0xA801  # PS3.4 Table C.4-2: Refused: Move Destination unknown
 UNABLE = range(0xC000, 0xD000)  # the same table: Failed: Unable to process
@@ -20,8 +22,8 @@ class Source:
         the next answer to a query.
     move_timeout_seconds
         Longest silence while it moves images.
-    tls, tls_host
-        For TLS, and the host name that its certificate must have; None and "" without.
+    tls
+        None if it is asked without.
     """
 
     name: str
@@ -32,8 +34,8 @@ class Source:
     move_to: str = "DCIS_NODE"
     timeout_seconds: float = 20.0
     move_timeout_seconds: float = 60.0
-    tls: SSLContext | None = None
-    tls_host: str = ""
+    max_pdu_bytes: int = 131072
+    tls: ClientTls | None = None
 
     def __str__(self) -> str:
         return f"{self.aet} at {self.host}:{self.port}"
@@ -73,11 +75,25 @@ _STATUSES = {
 _PERMANENT = frozenset({0x0122, 0x0124, UNKNOWN_DESTINATION, 0xA900})
 
 
-def rejection_of(source: Source, *, result: int, origin: int, reason: int) -> Trouble:
-    """Put a rejected association in words (PS3.8 Table 9-21; result 1 is permanent)."""
-    words = _REJECTIONS.get((origin, reason), f"source {origin}, reason {reason}")
-    words = words.format(calling=source.calling_aet, called=source.aet)
-    return Trouble(f"{source} rejected the association: {words}", permanent=result == 1)
+_CAUSES = {
+    Cause.NO_CONNECTION: "no connection to {source}{detail}",
+    Cause.CONNECT_TIMEOUT: "no connection to {source} within {source.timeout_seconds:g} s",
+    Cause.TLS: "no TLS with {source}{detail}",
+    Cause.NO_ASSOCIATION: "{source} did not answer the association request{detail}",
+    Cause.NO_CONTEXT: "{source} does not offer query and retrieve (Study Root FIND and MOVE)",
+}
+
+
+def trouble_of(source: Source, error: NotAssociated) -> Trouble:
+    """Put in words why no association came about (rejections: PS3.8 Table 9-21; result 1 is permanent)."""
+    if error.rejection is not None:
+        origin, reason = error.rejection.source, error.rejection.reason
+        words = _REJECTIONS.get((origin, reason), f"source {origin}, reason {reason}")
+        words = words.format(calling=source.calling_aet, called=source.aet)
+        return Trouble(f"{source} rejected the association: {words}", permanent=error.rejection.result == 1)
+    detail = f" ({error.detail})" if error.detail else ""
+    text = _CAUSES[error.cause].format(source=source, detail=detail)
+    return Trouble(text, permanent=error.cause in {Cause.TLS, Cause.NO_CONTEXT})
 
 
 def refusal_of(source: Source, service: str, status: int) -> Trouble:

@@ -5,7 +5,6 @@ import ssl
 import pytest
 
 from dcis_node.config import load_configuration
-from dcis_node.errors import ConfigurationError
 from dcis_node.operate.findings import Verdict
 from dcis_node.operate.sources import check_sources, source_of
 from dcis_node.operate.sweeping import sweep_exams
@@ -94,10 +93,11 @@ def test_a_source_of_another_authority_is_not_asked(load, authority, tmp_path):
 
 
 @pytest.mark.parametrize("names", ['ca = "missing.crt"', 'ca = "tls/{ca}", certificate = "x", key = "y"'])
-def test_certificates_that_cannot_be_read_stop_the_start(load, authority, names):
+def test_certificates_that_cannot_be_read_are_said(load, authority, names):
     tls = f"tls = {{ {names.format(ca=authority.certificate.name)} }}"
-    with pytest.raises(ConfigurationError, match="retrieve source archive: tls"):
-        source_of(*_with_first(load(104, tls)))
+    (finding,) = check_sources(load(104, tls))
+    assert finding.verdict is Verdict.FAIL
+    assert "cannot be used: No such file or directory" in finding.detail
 
 
 def test_without_a_source_the_sweep_is_the_plain_one(tmp_path, monkeypatch):
