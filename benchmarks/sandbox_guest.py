@@ -218,6 +218,7 @@ def trained(recipe: str) -> dict[str, Any]:
     run(*train, "publish", *registry, "--gates", "demonstration", "demo", seconds=300)
     values = {"COHORT": home, "SPLITS": f"{home}.json", "SCENARIO": "grade", "RECIPE": home.parent / "recipe.toml"}
     values |= {"NAME": "small-synthetic", "VERSION": "1", "DEVICE": "cpu", "PROCESSES": "1", "COMPARE": "--absolute"}
+    values |= {"BUNDLE": "--sweep-patients 1", "EVALUATE": "--given-only"}
     environment = Path("/etc/dcis-train/small.env")
     environment.write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
     unit = "dcis-train@small.service"
