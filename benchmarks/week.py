@@ -67,7 +67,7 @@ NIGHT_HOUR = 2.5
 # What the clock does at night. The night of a compressed day is none of the wall clock, so the harness asks for it.
 NIGHT_WORK = (("sweep",), ("backup",), ("retention",))
 SAMPLES_A_DAY = 240
-DRAIN_SECONDS = 600.0
+DRAIN_SECONDS = 3600.0
 GROWTH_MIB, GROWTH_SHARE = 16.0, 0.10
 WARM_SHARE = 4
 DATE = "20261123"  # of every study: no two exams are of one patient
