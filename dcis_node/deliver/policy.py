@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
-from dcis_node.deliver.outcome import Failure, Rejection, Sent
+from dcis_node.deliver.outcome import Failure, Sent
 from dcis_node.deliver.route import Address
+from dcis_node.requestor import Rejection
 
 SUCCESS = 0x0000
 DUPLICATE = 0x0111  # PS3.7 C.5.7: the peer has this SOP Instance UID already

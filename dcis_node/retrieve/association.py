@@ -32,7 +32,7 @@ def association_with(source: Source, *, most_bytes: int = MOST_BYTES) -> Iterato
     Trouble
         None came about, within about three times `source.timeout_seconds`; or the peer does not offer both services.
     """
-    counted: list[tuple[object, ...]] = [(evt.EVT_PDU_RECV, _count, [[most_bytes]])]
+    counted: list[evt.EventHandlerType] = [(evt.EVT_PDU_RECV, _count, [[most_bytes]])]
     try:
         association = request_association(source, [build_context(FIND), build_context(MOVE)], also=counted)
     except NotAssociated as error:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dcis_node.deliver.outcome import EchoResult, Failure, Outgoing, PeerAddress, Rejection, Sent
+from dcis_node.deliver.outcome import EchoResult, Failure, Outgoing, PeerAddress, Sent
 from dcis_node.deliver.route import Route
+from dcis_node.requestor import Rejection
 
 DOWN = Failure.NO_CONNECTION
 ADDRESS = PeerAddress("pacs.example", 104, aet="PACS", calling_aet="NODE", timeout_seconds=1.0)

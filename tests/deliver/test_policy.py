@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcis_node.deliver import policy
-from dcis_node.deliver.outcome import Failure, Outgoing, PeerAddress, Rejection, Sent
+from dcis_node.deliver.outcome import Failure, Outgoing, PeerAddress, Sent
 from dcis_node.deliver.policy import Action
+from dcis_node.requestor import Rejection
 
 PEER = PeerAddress("pacs.example", 104, aet="PACS", calling_aet="NODE", timeout_seconds=30.0)
 ITEM = Outgoing("1.2", "1.3", "1.4", Path("x"))

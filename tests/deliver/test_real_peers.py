@@ -6,8 +6,9 @@ from pydicom.uid import ImplicitVRLittleEndian
 
 from dcis_node.bcp195 import ClientTls
 from dcis_node.deliver import policy
-from dcis_node.deliver.outcome import Failure, Rejection
+from dcis_node.deliver.outcome import Failure
 from dcis_node.deliver.sender import echo, send_files
+from dcis_node.requestor import Rejection
 from tests.certificates import Authority
 from tests.deliver.helpers import address, encoded_dataset
 from tests.peers import free_port, orthanc, storescp

@@ -8,8 +8,9 @@ from pynetdicom.acse import ACSE
 from pynetdicom.transport import AssociationSocket
 
 from dcis_node.deliver import sender
-from dcis_node.deliver.outcome import Failure, Rejection
+from dcis_node.deliver.outcome import Failure
 from dcis_node.deliver.sender import PeerAddress, send_files
+from dcis_node.requestor import Rejection
 from tests.deliver.helpers import address
 from tests.peers import StoragePeer, black_hole, free_port, rejecting_peer, resetting_peer, wait_until
 
