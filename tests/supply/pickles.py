@@ -28,7 +28,8 @@ NUMPY = frozenset(
     f"{module}.{name}" for module in ("np", "numpy") for name in ("load", "save", "savez", "savez_compressed")
 )
 JOB_STORES = "apscheduler.jobstores."
-MEMORY_STORE = "apscheduler.jobstores.memory"
+# The store in memory keeps objects, and the base has the errors of all; every other store keeps pickles.
+NO_PICKLE_STORES = ("apscheduler.jobstores.memory", "apscheduler.jobstores.base")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def in_source(text: str, *, may_between: bool = False) -> Iterator[tuple[int, st
     forbidden = MODULES if may_between else MODULES | BETWEEN_PROCESSES
     for node in ast.walk(ast.parse(text)):
         for name in _imported(node):
-            stores = name.startswith(JOB_STORES) and not name.startswith(MEMORY_STORE)
+            stores = name.startswith(JOB_STORES) and not name.startswith(NO_PICKLE_STORES)
             if stores or any(name == one or name.startswith(f"{one}.") for one in forbidden | TORCH):
                 yield node.lineno, f"import {name}"
         if isinstance(node, ast.FunctionDef) and node.name in {"__reduce__", "__reduce_ex__", "__setstate__"}:

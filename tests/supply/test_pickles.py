@@ -39,6 +39,7 @@ HARMLESS = [
     "from safetensors.torch import load_file",
     "from concurrent.futures import ThreadPoolExecutor",
     "from apscheduler.jobstores.memory import MemoryJobStore",
+    "from apscheduler.jobstores.base import JobLookupError",
     "import torch\nmodel.load_state_dict(state)",
 ]
 
