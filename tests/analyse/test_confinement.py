@@ -50,7 +50,7 @@ def knows_mdwe() -> bool:
 @pytest.mark.usefixtures("poisonous")
 def test_a_broken_decoder_costs_its_view_two_tries_and_the_others_nothing(node: Node):
     # Enough for the decoder itself on a busy machine; what is to be found out is that an end comes.
-    settings = AnalyseSettings(decode_timeout_seconds=3, decode_memory_bytes=1 << 30)
+    settings = AnalyseSettings(decode_timeout_seconds=8, decode_memory_bytes=1 << 30)
     node.put(settings=settings)
     node.receive(
         mammogram(1, "R CC"),

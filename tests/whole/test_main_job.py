@@ -84,12 +84,12 @@ def test_a_killed_process_costs_no_result_and_doubles_none(tmp_path, exam_folder
         running_node(tmp_path / "node", destinations=[(pacs.aet, pacs.port)], receivers=1) as node,
     ):
         victims = [f"{role}-0"]
-        wait_until(lambda: all(node.pid_of(name) for name in victims), "every process shows a sign of life")
+        wait_until(lambda: all(node.pid_of(name) for name in victims), "every process shows a sign of life", seconds=60)
         if role == "receive":
             os.kill(node.pid_of(victims[0]), signal.SIGKILL)
         send(exam_folder, node)
         if role != "receive":
-            wait_until(lambda: _in_the_middle(node, role), f"there is work for {role}")
+            wait_until(lambda: _in_the_middle(node, role), f"there is work for {role}", seconds=60)
             os.kill(node.pid_of(victims[0]), signal.SIGKILL)
         exam = node.wait_for_answer(study_of(exam_folder))
         restarts = json.loads(node.command("status", "--json").stdout)["processes"]
