@@ -14,6 +14,8 @@ from dcis_node.operate import process as process_module
 from dcis_node.operate.doctor import examine
 from dcis_node.operate.findings import Verdict
 from dcis_node.operate.node import prepare
+from dcis_node.operate.notify import Notifier
+from dcis_node.operate.pulse import Pulse
 from dcis_node.operate.status import disk_status
 from storage.database import open_database
 from storage.heartbeat import beats
@@ -73,7 +75,7 @@ def test_a_sign_of_life_that_cannot_be_written_is_noted_and_the_next_one_is_trie
     prepare(configuration)
     caplog.set_level(logging.WARNING)
     db = open_database(configuration.index_url)
-    beater = process_module._Beater(db, "receive-0")
+    beater = process_module._Beater(db, "receive-0", Pulse(), Notifier())
 
     def full(*_: object, **__: object) -> None:
         raise StorageError("the index refused: OperationalError SQLITE_FULL")
