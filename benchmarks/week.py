@@ -18,8 +18,6 @@ The full setting (--scale 1: 2,800 exams) takes 3.5 hours on two cores; 0.1 take
 
 import argparse
 import contextlib
-import os
-import statistics
 import sys
 import tempfile
 import threading
@@ -47,7 +45,8 @@ from benchmarks.week_plan import (
     plan,
     troubles,
 )
-from benchmarks.week_plot import NIGHT, Sample, draw
+from benchmarks.week_plot import Sample, draw
+from benchmarks.week_samples import MIB, QUEUES, capacity_mib, folder_mib, growth, nights, resident_mib, used_mib
 from benchmarks.whole_node import SUPERVISOR, WholeNode
 from storage.database import Database
 from tests.analyse.tiny import write_tiny_bundle
@@ -57,7 +56,6 @@ SECONDS_OF_AN_EXAM = 4.5  # of a day; two cores need 2 to 3
 LEAST_DAY_SECONDS = 20.0
 # What retention keeps, in days of the week; nothing of an exam has to be here for longer than it and one night more.
 IMAGES_DAYS, RESULTS_DAYS = 1.0, 2.0
-MIB = 1 << 20
 # On the disk, of one exam: four images; nine results, with outlines, pictures and records (one exam in 25 has a summary
 # image of 6 MiB instead, as nothing is outlined in raw images); its rows.
 IMAGES_MIB, RESULTS_MIB, ROWS_MIB = 0.45, 0.55, 0.04
@@ -70,10 +68,8 @@ NIGHT_WORK = (("sweep",), ("backup",), ("retention",))
 SAMPLES_A_DAY = 240
 DRAIN_SECONDS = 3600.0
 GROWTH_MIB, GROWTH_SHARE = 16.0, 0.10
-WARM_SHARE = 4
 DATE = "20261123"  # of every study: no two exams are of one patient
 DAY_SECONDS = 86400.0
-QUEUES = ("views", "exams", "outbox", "modalities")
 
 CONFIG = """
 [node]
@@ -253,10 +249,10 @@ class Week:
             return
         self._next_sample = self.now + HOURS / SAMPLES_A_DAY
         pids = {SUPERVISOR: self.node.pid, **self.node.pids()}
-        memory = {name: (pid, mib) for name, pid in pids.items() if (mib := _resident_mib(pid))}
+        memory = {name: (pid, mib) for name, pid in pids.items() if (mib := resident_mib(pid))}
         waiting = {**accounts.waiting(db), "modalities": modalities.busy}
         data = self.node.configuration.folder
-        self.samples.append(Sample(self.now, waiting, _used_mib(self.disk), _folder_mib(data), memory))
+        self.samples.append(Sample(self.now, waiting, used_mib(self.disk), folder_mib(data), memory))
 
     def _begin(self, one: Trouble) -> UnderWay:
         at = self.now
@@ -294,65 +290,6 @@ def _filled(disk: Path) -> Iterator[None]:
         stranger.unlink()
 
 
-def _used_mib(disk: Path) -> float:
-    found = os.statvfs(disk)
-    return (found.f_blocks - found.f_bfree) * found.f_frsize / MIB
-
-
-def _folder_mib(folder: Path) -> float:
-    """Add up what the files of a folder take on the disk."""
-    total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.stat(os.path.join(root, name)).st_blocks * 512  # noqa: PTH116, PTH118 -- of thousands
-    return total / MIB
-
-
-def _resident_mib(pid: int) -> float:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / MIB
-
-
-def growth(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
-    """Fit a line through the memory of the longest life of each process, without its first quarter.
-
-    Returns
-    -------
-    dict
-        By process: `mib` at the end, `mib_a_day`, `days` of that life, and `grown_mib`: the line over these days.
-    """
-    lives: dict[str, dict[int, list[tuple[float, float]]]] = {}
-    for sample in samples:
-        for name, (pid, mib) in sample.memory.items():
-            lives.setdefault(name, {}).setdefault(pid, []).append((sample.at / HOURS, mib))
-    found = {}
-    for name, by_pid in sorted(lives.items()):
-        life = max(by_pid.values(), key=len)
-        warm = life[len(life) // WARM_SHARE :]
-        if len(warm) < 3:
-            continue
-        slope = statistics.linear_regression(*zip(*warm, strict=True)).slope
-        days = warm[-1][0] - warm[0][0]
-        found[name] = {
-            "mib": round(warm[-1][1], 1), "mib_a_day": round(slope, 2), "days": round(days, 2),
-            "grown_mib": round(slope * days, 1),
-        }  # fmt: skip
-    return found
-
-
-def nights(samples: Sequence[Sample], days: int) -> list[bool]:
-    """Say of each night whether all queues were empty at some moment of it."""
-    found = []
-    for day in range(days):
-        night = [one for one in samples if day * HOURS + NIGHT[0] <= one.at <= day * HOURS + NIGHT[1]]
-        found.append(any(not any(one.waiting[name] for name in QUEUES) for one in night))
-    return found
-
-
 def run(folder: Path, load: Load, *, picture: Path | None = None) -> dict[str, object]:
     """Let the week pass, wait until nothing waits, and hold everything together."""
     sendings = plan(days=load.days, exams_a_day=load.exams_a_day, seed=load.seed)
@@ -384,7 +321,7 @@ def run(folder: Path, load: Load, *, picture: Path | None = None) -> dict[str, o
                 held["waiting"] = accounts.waiting(db)
         finally:
             week.exit_codes.append(node.stop())
-        capacity = _capacity_mib(disk) if load.full_disk else 0.0
+        capacity = capacity_mib(disk) if load.full_disk else 0.0
     figures = {
         "days": load.days, "exams_a_day": load.exams_a_day, "day_seconds": load.day_seconds, "seed": load.seed,
         "images_planned": count_images(sendings), "seconds": round(time.monotonic() - began, 1),
@@ -405,11 +342,6 @@ def run(folder: Path, load: Load, *, picture: Path | None = None) -> dict[str, o
         )
         draw(picture, week.samples, week.happened, title=title, bound_mib=load.bound_mib, capacity_mib=capacity)
     return figures
-
-
-def _capacity_mib(disk: Path) -> float:
-    found = os.statvfs(disk)
-    return found.f_blocks * found.f_frsize / MIB
 
 
 def bars(figures: dict) -> dict[str, bool]:

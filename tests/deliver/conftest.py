@@ -5,10 +5,11 @@ import shutil
 import pytest
 
 from dcis_node.deliver.sender import outgoing_from_file
+from storage import outbox
 from storage.database import open_database, upgrade
 from storage.files import FileStore
 from storage.schema import Exam, Patient, Report
-from tests.deliver.helpers import NOW, NUMBERS, Node, dicom_file
+from tests.deliver.helpers import NOW, NUMBERS, PROOF_DUE, SENT_AT, Node, dicom_file
 
 
 @pytest.fixture
@@ -51,5 +52,19 @@ def node(empty_index, tmp_path):
 def result_file(tmp_path):
     def make(**options):
         return dicom_file(tmp_path / f"result-{next(NUMBERS)}.dcm", **options)
+
+    return make
+
+
+@pytest.fixture
+def sent(node, result_file):
+    """Results that the peer has taken, and whose proof is due at `PROOF_DUE`; gives their UIDs."""
+
+    def make(peer, number=3, *, study="1.2"):
+        uids = [node.add(result_file(), study=study) for _ in range(number)]
+        for parcel in outbox.claim(node.db, owner="a", now=NOW, lease_seconds=60):
+            outbox.mark_sent(node.db, parcel, now=SENT_AT, status=0, proof_due_at=PROOF_DUE)
+        peer.stored += uids
+        return uids
 
     return make

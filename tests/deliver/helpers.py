@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian
 
+from dcis_node.deliver.proof_policy import PROOF_DELAY_SECONDS
 from dcis_node.deliver.sender import PeerAddress, outgoing_from_file
 from storage import outbox
 from storage.database import Database
@@ -15,6 +16,8 @@ from storage.files import FileStore
 from storage.schema import DeliveryAttempt, Outbox, Result
 
 NOW = 1_000_000.0
+SENT_AT = NOW + 1
+PROOF_DUE = SENT_AT + PROOF_DELAY_SECONDS
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 NUMBERS = itertools.count(1)
 CANARY = "CANARY^PATIENT"

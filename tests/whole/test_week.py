@@ -6,9 +6,10 @@ import pytest
 
 from benchmarks import accounts
 from benchmarks.recording_pacs import RecordingPacs
-from benchmarks.week import Load, bars, growth, nights, run
+from benchmarks.week import Load, bars, run
 from benchmarks.week_plan import AWAY, HOURS, KILL, count_images, plan, troubles
 from benchmarks.week_plot import Sample
+from benchmarks.week_samples import growth, nights
 
 # A day of some seconds has no night in which all is done, and memory cannot show in it whether it grows.
 OF_A_WEEK = {"the queues are empty each night", "memory is flat"}
