@@ -32,7 +32,7 @@ from sqlalchemy import select
 
 from benchmarks import accounts
 from benchmarks.hospital import AET, VIEWS, Acknowledged, Modalities, Parcel, view
-from benchmarks.machine import machine
+from benchmarks.machine import machine, made_folder
 from benchmarks.recording_pacs import Cut, RecordingPacs
 from benchmarks.verdict import end
 from benchmarks.whole_node import ROLES, SUPERVISOR, WholeNode
@@ -229,7 +229,7 @@ def main() -> int:
     """Measure, print, and fail if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--folder", type=Path, default=None, help="where the data lie; a temporary folder")
+    parser.add_argument("--folder", type=made_folder, default=None, help="where the data lie; a temporary folder")
     parser.add_argument("--exams", type=int, default=LEAST_EXAMS)
     parser.add_argument("--kills", type=int, default=LEAST_KILLS)
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000, help="of moments and victims")

@@ -69,3 +69,10 @@ def _file_system(folder: Path) -> str:
     inside = [mount for mount in mounts if folder.resolve().is_relative_to(mount[1])]
     device, _, kind = max(inside, key=lambda mount: len(mount[1]), default=("?", "?", "?"))
     return f"{kind} on {device}"
+
+
+def made_folder(text: str) -> Path:
+    """Take the folder of an option, made if it is not there."""
+    folder = Path(text)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from sqlalchemy import select, text
 
-from benchmarks.machine import machine
+from benchmarks.machine import machine, made_folder
 from benchmarks.rebuild import NOT_TOLD, UNTOLD, fill
 from benchmarks.verdict import end
 from dcis_node.config import Configuration
@@ -231,7 +231,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--exams", type=int, default=1000)
-    parser.add_argument("--folder", type=Path, default=None, help="on the disk to measure; a temporary folder")
+    parser.add_argument("--folder", type=made_folder, default=None, help="on the disk to measure; a temporary folder")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="restore-") as name:
         folder = Path(name)

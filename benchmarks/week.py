@@ -29,7 +29,7 @@ from pathlib import Path
 
 from benchmarks import accounts
 from benchmarks.hospital import AET, Acknowledged, Modalities, Parcel, raw_view, view
-from benchmarks.machine import machine
+from benchmarks.machine import machine, made_folder
 from benchmarks.recording_pacs import RecordingPacs
 from benchmarks.small_disk import small_ext4
 from benchmarks.verdict import end
@@ -377,7 +377,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--plot", type=Path, default=None, help="draw the week into this PNG")
-    parser.add_argument("--folder", type=Path, default=None, help="where the data lie; a temporary folder")
+    parser.add_argument("--folder", type=made_folder, default=None, help="where the data lie; a temporary folder")
     parser.add_argument("--days", type=int, default=7)
     parser.add_argument("--scale", type=float, default=1.0, help=f"of {EXAMS_A_DAY} exams a day")
     parser.add_argument("--day-seconds", type=float, default=0.0, help="what a day takes; 0 = 4.5 s an exam")
