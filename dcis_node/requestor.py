@@ -22,16 +22,15 @@ from pynetdicom.transport import AddressInformation, AssociationSocket
 from dcis_node.bcp195 import ClientTls, UnusableFileError, client_context, words_of
 
 
-class Called(Protocol):
-    """Whom to call, as whom, by what, and how long to wait for each step."""
+class Address(Protocol):
+    """Whom a way leads to, for words and for the audit trail; `str` of it names the peer to a person.
+
+    Where the way knows no AE titles (DICOMweb), `aet` and `calling_aet` are "".
+    """
 
     @property
     def host(self) -> str:
         """Where it is."""
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
 
     @property
     def aet(self) -> str:
@@ -44,6 +43,14 @@ class Called(Protocol):
     @property
     def timeout_seconds(self) -> float:
         """Longest wait for each of: the connection, the answer to the request, progress on the network."""
+
+
+class Called(Address, Protocol):
+    """A peer that is called by DICOM's own protocol."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
 
     @property
     def max_pdu_bytes(self) -> int:

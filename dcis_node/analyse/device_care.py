@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dcis_node.analyse.device_faults import is_fatal, is_short_of_memory
 from dcis_node.analyse.device_record import RETRY_SECONDS, DeviceRecord
+from dcis_node.analyse.view import Predictor
 from dcis_node.errors import DeviceError
 from dcis_node.model.bundle import Bundle
 from dcis_node.model.device import choose_device
@@ -27,25 +28,10 @@ CPU = torch.device("cpu")
 SHORT = "out of memory, with one tile at once too"
 
 
-class Batched(Protocol):
-    """An ensemble: what judges a prepared view, so many tiles at once (`dcis_node.model.predict.Ensemble`)."""
+class Batched(Predictor, Protocol):
+    """An ensemble that judges so many tiles at once (`dcis_node.model.predict.Ensemble`)."""
 
     tiles_at_once: int
-
-    @property
-    def bundle(self) -> Bundle:
-        """The model bundle that speaks."""
-
-    def predict_view(
-        self,
-        image: NDArray[np.float32],
-        breast_mask: NDArray[np.bool_],
-        *,
-        mirrored: bool = False,
-        given: tuple[float, float] | None = None,
-        spacing_mm: tuple[float, float] | None = None,
-    ) -> ViewPrediction:
-        """Judge one view."""
 
 
 Build = Callable[[Bundle, torch.device], Batched]

@@ -2,33 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from dcis_node.deliver.outcome import EchoResult, Outgoing, Sent
+from dcis_node.requestor import Address
 
-
-class Address(Protocol):
-    """Whom a route leads to, for words and for the audit trail; `str` of it names the destination to a person.
-
-    `timeout_seconds` is the longest single wait for it. Where the way of sending knows no AE titles, `aet` and
-    `calling_aet` are "".
-    """
-
-    @property
-    def host(self) -> str:
-        """Where it is."""
-
-    @property
-    def aet(self) -> str:
-        """Its AE title."""
-
-    @property
-    def calling_aet(self) -> str:
-        """Our AE title towards it."""
-
-    @property
-    def timeout_seconds(self) -> float:
-        """Longest wait of each step."""
+__all__ = ["Address", "Route"]
 
 
 @dataclass(frozen=True)
