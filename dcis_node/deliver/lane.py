@@ -73,7 +73,12 @@ class Lane:
     @property
     def lease_seconds(self) -> float:
         """Length of a lease: longer than the handling of one object, after which it is renewed."""
-        return self.settings.lease_seconds + WAITS_OF_ONE_OBJECT * self.route.address.timeout_seconds
+        return lease_of(self.settings, self.route.address.timeout_seconds)
+
+
+def lease_of(settings: DeliverSettings, timeout_seconds: float | None) -> float:
+    """Give the length of a lease for a destination with such a time-out (None: that of the settings), in seconds."""
+    return settings.lease_seconds + WAITS_OF_ONE_OBJECT * (timeout_seconds or settings.timeout_seconds)
 
 
 def deliver_next(context: Lane, *, now: float) -> bool:

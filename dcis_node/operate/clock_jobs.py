@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dcis_node.config import Configuration
+from dcis_node.deliver.lane import lease_of
 from dcis_node.operate.audit.events import Event
 from dcis_node.operate.backups import is_backup_overdue, nightly_backup
 from dcis_node.operate.clock import DailyJob, Job, Part
@@ -131,7 +132,9 @@ def follow_step(configuration: Configuration, process: Process) -> None:
     waits = LongestWaits(
         delivery=deliver.backoff_most_seconds,
         proof=max(PROOF_SECONDS, deliver.commitment_timeout_seconds),
-        delivery_lease=deliver.lease_seconds,
+        delivery_lease=max(
+            [deliver.lease_seconds, *(lease_of(deliver, one.timeout_seconds) for one in configuration.destinations)]
+        ),
         analysis_lease=configuration.analyse.lease_seconds,
     )
     bring_back(process.db, waits, now=time.time())

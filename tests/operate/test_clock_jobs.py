@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from benchmarks.filled_index import FACTS
+from dcis_node.deliver.lane import lease_of
 from dcis_node.operate.clock import Job
 from dcis_node.operate.clock_jobs import DOUBT_SECONDS, Trust, clock_jobs, follow_step
 from dcis_node.operate.retention import Gone, Retained
-from storage.schema import Exam, Instance
+from storage.schema import Exam, Instance, Outbox
 from storage.space import Space
 from tests.operate.retained import Node, retained_node
 
@@ -97,3 +98,16 @@ def test_moments_that_a_wrong_clock_has_set_are_brought_back(node):
         session.get_one(Exam, exam).state = "open"
     follow_step(node.configuration, Running(node))
     assert node.exam(exam).last_image_at <= node.now() + 60
+
+
+def test_a_lease_of_a_slow_destination_is_not_taken_for_one_of_a_wrong_clock(node):
+    node.answered(days_ago=1)
+    (slow,) = (one.model_copy(update={"timeout_seconds": 3600.0}) for one in node.configuration.destinations[:1])
+    configuration = node.configuration.model_copy(update={"destinations": (slow,)})
+    until = node.now() + lease_of(configuration.deliver, slow.timeout_seconds)
+    with node.db.write() as session:
+        for row in session.query(Outbox):
+            row.state, row.lease_owner, row.lease_until = "leased", "deliver-0@h", until
+    follow_step(configuration, Running(node))
+    with node.db.read() as session:
+        assert {row.lease_until for row in session.query(Outbox)} == {until}
