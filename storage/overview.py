@@ -1,5 +1,6 @@
 """What `status`, `exams` and `trace` show: plain values of the index, without any patient's name or number."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from storage.schema import (
     Study,
     ViewAnalysis,
 )
-from storage.work import has_failed
+from storage.work import has_failed, set_aside
 
 # Every state that work passes through, and last the one in which nearly all of it ends.
 VIEW_STATES = ("pending", "leased", "failed", "not_applicable", "prior", "analysed")
@@ -65,12 +66,33 @@ def last_exams(session: Session, *, limit: int = 10) -> list[dict[str, Any]]:
 def failed_exams(session: Session, *, limit: int = 20) -> list[dict[str, Any]]:
     """Give the exams at which a person has to look, newest first.
 
-    Those without any answer (`failed`), and those answered without their analysis (`reported`); `failure` says why.
+    Those without any answer (`failed`), and those answered without their analysis, or without that of some of their
+    views (`reported`); `failure` says why. What another try cannot change (pixels at fault) is not among them.
     """
-    exams = session.scalars(
-        select(Exam).where(has_failed()).order_by(Exam.last_image_at.desc(), Exam.id.desc()).limit(limit)
-    )
-    return [{"exam": e.id, "studies": _studies(session, e.id), "state": e.state, "failure": e.failure} for e in exams]
+    newest_first = (Exam.last_image_at.desc(), Exam.id.desc())
+    # Two questions, each of an index of its own; joined by "or" every exam would be looked at.
+    lacking = select(Instance.exam_id).where(set_aside())
+    answered_in_part = select(Exam).where(Exam.state == "reported", Exam.failure == "", Exam.id.in_(lacking))
+    exams = [
+        *session.scalars(select(Exam).where(has_failed()).order_by(*newest_first).limit(limit)),
+        *session.scalars(answered_in_part.order_by(*newest_first).limit(limit)),
+    ]
+    exams.sort(key=lambda exam: (exam.last_image_at, exam.id), reverse=True)
+    return [
+        {
+            "exam": exam.id,
+            "studies": _studies(session, exam.id),
+            "state": exam.state,
+            "failure": exam.failure or _views_set_aside(session, exam.id),
+        }
+        for exam in exams[:limit]
+    ]
+
+
+def _views_set_aside(session: Session, exam_id: int) -> str:
+    reasons = session.scalars(select(Instance.reason).where(Instance.exam_id == exam_id, set_aside())).all()
+    what = ", ".join(f"{count} x {reason}" for reason, count in sorted(Counter(reasons).items()))
+    return f"answered without views that were set aside: {what}"
 
 
 def exam_summary(session: Session, exam: Exam) -> dict[str, Any]:

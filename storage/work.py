@@ -230,14 +230,13 @@ def retry_exam(db: Database, exam_id: int) -> bool:
         False if there is no such exam, or nothing had failed.
     """
     free = {"attempts": 0, "lease_owner": "", "lease_until": 0.0}
-    set_aside = and_(Instance.analysis == "failed", Instance.reason.in_(SET_ASIDE))
-    lacks_a_view = exists().where(Instance.exam_id == Exam.id, set_aside).correlate(Exam)
+    lacks_a_view = exists().where(Instance.exam_id == Exam.id, set_aside()).correlate(Exam)
     failed = or_(has_failed(), and_(Exam.state == "reported", lacks_a_view))
     with db.write() as session:
         again = update(Exam).where(Exam.id == exam_id, failed).values(state="due", failure="", **free)
         if not changed(session, again):
             return False
-        views = update(Instance).where(Instance.exam_id == exam_id, set_aside)
+        views = update(Instance).where(Instance.exam_id == exam_id, set_aside())
         affected(session, views.values(analysis="pending", reason=ELIGIBLE, next_try_at=0.0, **free))
     return True
 
@@ -246,6 +245,11 @@ def has_failed() -> ColumnElement[bool]:
     """Give the condition under which a person has to look at an exam: no answer, or one without its analysis."""
     # Written out, not bound: the partial index over failures is taken for this very condition only.
     return or_(Exam.state == "failed", and_(Exam.state == "reported", Exam.failure != literal_column("''")))
+
+
+def set_aside() -> ColumnElement[bool]:
+    """Give the condition under which a view lacks an analysis that another try may give."""
+    return and_(Instance.analysis == "failed", Instance.reason.in_(SET_ASIDE))
 
 
 def renew(db: Database, claim: Claim, *, now: float, lease_seconds: float) -> Claim | None:

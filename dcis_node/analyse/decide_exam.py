@@ -53,6 +53,7 @@ def prepare_report(
     now: float,
     unanalysed: Reason | None = None,
     failure: str = "",
+    least: bool = False,
 ) -> Prepared:
     """Decide an exam and build its result objects; they and their record are in the files then, nothing in the index.
 
@@ -71,6 +72,8 @@ def prepare_report(
         that the exam still gets an answer. If the process died of it, that answer is the least one: a report of text.
     failure
         Why, then.
+    least
+        True if the last resort has failed too: a report of text, whatever the reason.
 
     Raises
     ------
@@ -98,7 +101,7 @@ def prepare_report(
     record = records.report(inputs)
     if record is None:
         answer = answer_of(decider, judged, gathered, completeness=completeness, now=now, earlier=earlier)
-        kinds = LEAST if unanalysed is Reason.ANALYSIS_DIED else kinds_of(decider, answer)
+        kinds = LEAST if least or unanalysed is Reason.ANALYSIS_DIED else kinds_of(decider, answer)
         made = _record(
             decider,
             answer,

@@ -59,6 +59,9 @@ DEVICE_RETRY_SECONDS = 15.0
 ON_CPU = "computed_on_cpu_in_place_of_device"
 # What fails its check will fail it again, but for a bit that flipped: one more try, however many are allowed.
 CHECKED_TRIES = 2
+# Tries at an answer without analysis, all but the first at the least one. A kill or a power cut that meets the first is
+# not the exam's fault, and an exam without any answer is seen by nobody but the administrator.
+LAST_RESORTS = 3
 
 
 def _nothing() -> None:
@@ -213,18 +216,19 @@ def do_next(bench: Workbench) -> bool:
 
 
 def _decide_next(bench: Workbench) -> bool:
-    # One attempt more than a view has: the last one reports the exam without any analysis.
+    # More attempts than a view has: the last ones report the exam without any analysis.
     claim = claim_exam(
         bench.db,
         owner=bench.owner,
         now=bench.clock(),
         lease_seconds=bench.settings.lease_seconds,
-        max_attempts=bench.settings.max_attempts + 1,
+        max_attempts=bench.settings.max_attempts + LAST_RESORTS,
     )
     if claim is None:
         return False
     lease = _keeper(bench, claim)
-    last = claim.attempts > bench.settings.max_attempts
+    resort = max(0, claim.attempts - bench.settings.max_attempts)
+    last = resort > 0
     try:
         with lease:
             decider = bench.decider(_decider_bundle(bench, claim.id))
@@ -235,6 +239,7 @@ def _decide_next(bench: Workbench) -> bool:
                 now=bench.clock(),
                 unanalysed=_last_resort(claim) if last else None,
                 failure=claim.failure if last else "",
+                least=resort > 1,
             )
         outcome = finish_exam(decider, lease.claim, prepared, failure=claim.failure if last else "")
         if last:

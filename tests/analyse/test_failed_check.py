@@ -9,11 +9,13 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from dcis_node.analyse.worker import LAST_RESORTS
 from dcis_node.cli import app
 from dcis_node.errors import ResultError
 from dcis_node.results import exam_results
 from dcis_node.results.check.results import check_results
 from dcis_node.results.exam_results import build_results
+from dcis_node.results.kinds import ResultKind
 from dcis_node.results.profiles import Profile
 from storage.overview import failed_exams, trace
 from storage.schema import Exam
@@ -154,7 +156,7 @@ class TestAFailedCheck:
 
         node.put(build=never)
         node.report(mammogram(1))
-        answered(node)
+        answered(node, 5)
         assert node.exams[0].state == "failed"
         assert "nothing can be made of it" in node.exams[0].failure
         assert node.parcels == []
@@ -173,6 +175,29 @@ class TestAFailedCheck:
             session.scalars(select(Exam)).one().attempts = node.bench.settings.max_attempts
         node.work()
         assert (node.exams[0].state, node.exams[0].failure) == ("reported", "the worker died while it decided the exam")
+
+    def test_workers_that_die_over_the_last_resort_too_do_not_leave_it_without_an_answer(self, node: Node):
+        node.receive(mammogram(1))
+        node.work()
+        node.sweep()
+        with node.db.write() as session:
+            session.scalars(select(Exam)).one().attempts = node.bench.settings.max_attempts + LAST_RESORTS - 1
+        node.work()
+        assert (node.exams[0].state, node.exams[0].failure) == ("reported", "the worker died while it decided the exam")
+        assert [result.kind for result in node.results] == ["readable_report"]
+
+    def test_where_no_picture_can_be_made_the_exam_is_answered_by_text_alone(self, node: Node):
+        def no_picture(answer, kinds):
+            if set(kinds) != {ResultKind.READABLE_REPORT}:
+                raise ResultError("summary_image: cannot be drawn")
+            return build_results(answer, kinds)
+
+        node.put(build=no_picture)
+        node.report(mammogram(1))
+        answered(node, 4)
+        assert [result.kind for result in node.results] == ["readable_report"]
+        assert (node.exams[0].state, node.reasons()) == ("reported", {"1.2.3.1": "analysis_failed"})
+        assert "cannot be drawn" in node.exams[0].failure
 
     def test_an_exam_in_order_cannot_be_retried(self, node: Node, tmp_path):
         node.report(mammogram(1))

@@ -163,7 +163,7 @@ def test_an_object_that_kills_whoever_reads_it_is_not_read_for_the_least_answer(
 def test_where_the_least_answer_kills_too_the_exam_fails_in_sight(node: Node, tmp_path: Path):
     ready(node, mammogram(1, "R CC"), mammogram(2, "L CC", patient="P2"))
     poisoned = mammogram(1, "R CC").StudyInstanceUID
-    assert lives(node, tmp_path, Poison(hopeless=[poisoned])) == [-signal.SIGKILL] * 3 + [0]
+    assert lives(node, tmp_path, Poison(hopeless=[poisoned])) == [-signal.SIGKILL] * 5 + [0]
     first, second = node.exams
     assert (first.state, first.failure) == ("failed", DIED)
     assert second.state == "reported"
