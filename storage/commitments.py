@@ -17,6 +17,7 @@ from storage.schema import Commitment, CommitmentItem, Outbox, Result
 # What becomes of an object that a report does not confirm: given the row, the Failure Reason, whether the report names
 # the object at all, and the moment.
 Judge = Callable[[Unproven, int | None, bool, float], Next]
+NO_REPORT = "no report on the request for commitment came in time"
 
 
 class Taken(StrEnum):
@@ -84,6 +85,9 @@ def expire(db: Database, *, now: float) -> int:
         if session.scalar(select(Commitment.id).where(*late).limit(1)) is None:
             return 0
     with db.write() as session:
+        asked = select(CommitmentItem.outbox_id).join(Commitment).where(*late)
+        unproven = update(Outbox).where(Outbox.id.in_(asked), Outbox.state == "sent")
+        session.execute(unproven.values(proof_error=NO_REPORT).execution_options(synchronize_session=False))
         statement = update(Commitment).where(*late).values(state="expired")
         return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]
 

@@ -35,6 +35,8 @@ class Unproven:
         When it was taken last (Unix seconds).
     denials
         How often the destination has said that it does not have it, since the row was enqueued or requeued.
+    error
+        What the last question came to; "" if it has not been asked after since it was sent or taken up.
     last_request
         What became of the last request for commitment that is closed: the state of its row; "" if there was none.
     last_reason
@@ -48,6 +50,7 @@ class Unproven:
     series_instance_uid: str
     sent_at: float
     denials: int
+    error: str = ""
     last_request: str = ""
     last_reason: int | None = None
 
@@ -68,6 +71,17 @@ class Next:
     state: Literal["sent", "due", "dead"]
     at: float | None
     text: str
+
+
+def take_up(db: Database, destination: str, *, now: float) -> int:
+    """Let everything be asked after that a destination has taken, and that nobody asks after; gives how many rows.
+
+    Such rows come from a time when nobody asked: an index that was made again, an older version of this program, a
+    setting `proof` that was "none"; or their proof was given up. Each is asked after once at least.
+    """
+    with db.write() as session:
+        unasked = and_(Outbox.destination == destination, Outbox.state == "sent", Outbox.proof_due_at.is_(None))
+        return _change(session, unasked, {"proof_due_at": now, "proof_error": ""})
 
 
 def claim(db: Database, destination: str, *, now: float, lease_seconds: float) -> list[Unproven]:
@@ -235,7 +249,7 @@ def _unproven(session: Session, outbox_ids: Sequence[int]) -> list[Unproven]:
     rows = session.execute(
         select(
             Outbox.id, Result.sop_class_uid, Result.sop_instance_uid, Result.study_instance_uid,
-            Result.series_instance_uid, func.coalesce(Outbox.sent_at, 0.0), Outbox.proof_attempts,
+            Result.series_instance_uid, func.coalesce(Outbox.sent_at, 0.0), Outbox.proof_attempts, Outbox.proof_error,
         )
         .join(Result, Result.id == Outbox.result_id)
         .where(Outbox.id.in_(outbox_ids), Outbox.state == "sent")

@@ -19,6 +19,7 @@ from dcis_node.deliver.watch import WATCH_SECONDS, Watch
 from storage import outbox
 from storage.database import Database
 from storage.files import FileStore
+from storage.proofs import take_up
 
 __all__ = ["Lane", "deliver_next", "run_courier"]
 
@@ -75,6 +76,8 @@ def run_courier(
     loops: list[Loop] = []
     for destination in destinations:
         prover = prover_of(destination, settings, db=db, aet=aet, base=base)
+        if prover is not None and (taken_up := take_up(db, destination.name, now=time.time())):
+            log.info("event=proof_taken_up destination=%s results=%d", destination.name, taken_up)
         lane = Lane(
             db=db,
             files=files,

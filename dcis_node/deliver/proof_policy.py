@@ -12,8 +12,8 @@ The Failure Reasons are those of PS3.3 C.14.1.1 and PS3.4 J.3.3.1.1. What each o
   fault of this moment. Asked again, later each time.
 - No report in time: not known. Asked again under a new Transaction UID; by query if that may be (`auto`).
 
-What was not proven `give_up_seconds` after it was sent stays `sent`, and is not asked after any more: the peer did
-answer that it has the object. It is counted, and `trace` says why.
+What was not proven `give_up_seconds` after it was sent stays `sent`, and is not asked after any more until the courier
+starts again: the peer did answer that it has the object. It is counted, and `trace` says why.
 """
 
 from dataclasses import dataclass
@@ -134,8 +134,12 @@ def judge_unasked(row: Unproven, text: str, now: float) -> Next:
 
 
 def too_old(row: Unproven, now: float, *, give_up_seconds: float) -> Next | None:
-    """Say that an object is asked after no more; None while it is."""
-    if now - row.sent_at <= give_up_seconds:
+    """Say that an object is asked after no more; None while it is.
+
+    One that was not asked after yet is not too old, and neither is one of which nobody knows when it was sent, as the
+    index was made again.
+    """
+    if not (row.error and row.sent_at) or now - row.sent_at <= give_up_seconds:
         return None
     days = give_up_seconds / DAY_SECONDS
     return Next("sent", None, f"not proven within {days:g} days: it is not asked after any more")

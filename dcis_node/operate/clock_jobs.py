@@ -15,12 +15,15 @@ from dcis_node.operate.process import Process
 from dcis_node.operate.retention import Retained, RetentionOrder, is_disk_short, run_retention
 from dcis_node.operate.sweeping import sweep_exams
 from dcis_node.operate.upkeep import SweepOrder, run_sweep
+from storage.commitments import expire
 from storage.time_steps import LongestWaits, bring_back
 
 log = logging.getLogger(__name__)
 
 COMPLETENESS_SECONDS = 1.0
 DISK_SECONDS = 60.0
+# The courier lets requests expire before it asks; those to a destination that left the settings expire here.
+COMMITMENT_SECONDS = 60.0
 # On a nearly full disk images leave before the night; a busy hour brings a few gigabytes.
 SHORT_SECONDS = 900.0
 SHORT_MOST_SECONDS = 6 * 3600.0
@@ -57,7 +60,7 @@ class Trust:
 def clock_jobs(
     configuration: Configuration, process: Process, *, tell: Callable[[Event], None], trust: Trust
 ) -> tuple[Job | DailyJob, ...]:
-    """Give the jobs of a node; requests for commitment expire where they are asked, in the courier."""
+    """Give the jobs of a node."""
     work = _Work(configuration, process, RetentionOrder(tell=tell, should_stop=process.stop.is_set), trust)
     night = (
         Part("sweep", work.sweep),
@@ -67,6 +70,7 @@ def clock_jobs(
     )
     return (
         Job("completeness", COMPLETENESS_SECONDS, work.completeness),
+        Job("commitment_timeouts", COMMITMENT_SECONDS, work.commitment_timeouts),
         Job("disk", DISK_SECONDS, DiskWatch(configuration, process.db, process.files).look),
         Job("retention_when_short", SHORT_SECONDS, work.when_short, most_seconds=SHORT_MOST_SECONDS),
         DailyJob("night", configuration.maintenance.time, at_start=True, parts=night),
@@ -85,6 +89,10 @@ class _Work:
 
     def completeness(self) -> None:
         sweep_exams(self.configuration, self.process.db, now=time.time())
+
+    def commitment_timeouts(self) -> None:
+        if expired := expire(self.process.db, now=time.time()):
+            log.warning("event=commitment_expired requests=%d", expired)
 
     def sweep(self) -> None:
         self.nights += 1

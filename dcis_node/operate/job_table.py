@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 # A busy machine starts a job a little late; so much more than its own interval is a fault.
 LATE_SECONDS = 30.0
+# A job that rings each second and meets the same fault each time is logged so seldom; each fault is counted.
+SAID_AGAIN_SECONDS = 60.0
 ERROR, LATE, MISSED, OVERRUN = "error", "late", "missed", "overrun"
 
 
@@ -32,6 +34,8 @@ class JobState:
         Monotonic seconds at which it is to start next.
     started, started_at
         Of the run under way or the last one: monotonic, and Unix seconds.
+    said
+        When each fault was logged last (monotonic).
     """
 
     patience_seconds: float
@@ -44,6 +48,7 @@ class JobState:
     running: bool = False
     error: str = ""
     faults: Counter[str] = field(default_factory=Counter)
+    said: dict[str, float] = field(default_factory=dict)
 
 
 class JobTable:
@@ -80,7 +85,8 @@ class JobTable:
         with self._lock:
             if name in self._jobs:
                 self._jobs[name].faults[fault] += 1
-        log.error("event=job_fault job=%s fault=%s", name, fault)
+        if self._is_news(name, fault):
+            log.error("event=job_fault job=%s fault=%s", name, fault)
 
     def run(self, name: str, work: Callable[[], object]) -> None:
         """Do a job; whatever it raises is counted and kept, and it is rung again at its next time."""
@@ -90,7 +96,8 @@ class JobTable:
             work()
         except Exception as fault:  # noqa: BLE001 -- the edge of a job: counted, logged, shown
             error = type(fault).__name__
-            log.error("event=job_fault job=%s fault=error error=%s", name, error)
+            if self._is_news(name, f"{ERROR} {error}"):
+                log.error("event=job_fault job=%s fault=error error=%s", name, error)
         finally:
             self._end(name, error)
 
@@ -106,7 +113,7 @@ class JobTable:
             state.started, state.started_at, state.running = now, self._wall(), True
             is_late = late_by > state.patience_seconds
             state.faults[LATE] += is_late
-        if is_late:
+        if is_late and self._is_news(name, LATE):
             log.error("event=job_fault job=%s fault=late seconds=%.1f", name, late_by)
 
     def _end(self, name: str, error: str) -> None:
@@ -115,6 +122,16 @@ class JobTable:
             state.running, state.ended_at, state.error = False, self._wall(), error
             state.seconds = self._monotonic() - (state.started or 0.0)
             state.faults[ERROR] += bool(error)
+
+    def _is_news(self, name: str, fault: str) -> bool:
+        """Tell whether a fault is to be logged: what each run meets anew would drown all else."""
+        with self._lock:
+            now = self._monotonic()
+            said = self._jobs[name].said if name in self._jobs else {}
+            if now - said.get(fault, float("-inf")) < SAID_AGAIN_SECONDS:
+                return False
+            said[fault] = now
+            return True
 
     def _shown(self, state: JobState) -> dict[str, Any]:
         now = self._monotonic()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from dcis_node.config import DeliverSettings, DestinationSettings
 from dcis_node.deliver import courier as courier_module
@@ -16,6 +17,8 @@ from dcis_node.errors import StorageError
 from storage import outbox
 from storage.database import open_database
 from storage.destinations import condition
+from storage.schema import Outbox
+from tests.commitment_peer import CommitmentPeer
 from tests.deliver.helpers import encoded_dataset
 from tests.peers import StoragePeer, black_hole, free_port, wait_until
 
@@ -92,6 +95,20 @@ def test_leases_of_a_killed_predecessor_are_taken_back_at_the_start(node, result
     with StoragePeer() as peer, Courier(node, destination(peer.port)):
         peer.wait_for(1)
         wait_until(lambda: node.states() == {"sent": 1}, "the result is sent")
+
+
+def test_what_was_sent_when_nobody_asked_for_proof_is_proven_once_somebody_does(node, sent, caplog):
+    caplog.set_level("INFO")
+    with CommitmentPeer(answer=CommitmentPeer.report_here) as peer:
+        sent(peer)
+        with node.db.write() as session:
+            session.execute(update(Outbox).values(proof_due_at=None))
+        with Courier(node, destination(peer.port, proof="none")) as courier:
+            wait_until(lambda: courier.beats, "the courier beats")
+        assert (node.states(), peer.requests) == ({"sent": 3}, [])
+        with Courier(node, destination(peer.port, proof="commitment")):
+            wait_until(lambda: node.states() == {"proven": 3}, "all is proven")
+    assert "event=proof_taken_up destination=pacs results=3" in caplog.text
 
 
 def test_results_for_a_destination_that_is_no_longer_configured_stay_and_are_named(node, result_file, caplog):

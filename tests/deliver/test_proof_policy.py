@@ -13,8 +13,8 @@ WEEK = 604800.0
 REASONS = (None, 0x0110, 0x0112, 0x0119, 0x0122, 0x0131, 0x0213, 0x0001, 0xFFFF)
 
 
-def row(denials=0, *, last_request="", last_reason=None):
-    return Unproven(7, "1.2", "1.2.3", "1.2.4", "1.2.5", SENT, denials, last_request, last_reason)
+def row(denials=0, *, sent_at=SENT, error="", last_request="", last_reason=None):
+    return Unproven(7, "1.2", "1.2.3", "1.2.4", "1.2.5", sent_at, denials, error, last_request, last_reason)
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,15 @@ def test_a_peer_that_is_slow_to_list_is_given_time_and_only_then_sent_to_again()
 
 
 def test_it_is_given_up_after_the_time_of_the_setting():
-    assert policy.too_old(row(), SENT + WEEK, give_up_seconds=WEEK) is None
-    fate = policy.too_old(row(), SENT + WEEK + 1, give_up_seconds=WEEK)
+    asked = row(error="no answer")
+    assert policy.too_old(asked, SENT + WEEK, give_up_seconds=WEEK) is None
+    fate = policy.too_old(asked, SENT + WEEK + 1, give_up_seconds=WEEK)
     assert (fate.state, fate.at) == ("sent", None)
+
+
+@pytest.mark.parametrize("never", [row(), row(sent_at=0.0, error="no answer")])
+def test_what_was_not_asked_after_or_sent_at_an_unknown_time_is_not_given_up(never):
+    assert policy.too_old(never, SENT + 10 * WEEK, give_up_seconds=WEEK) is None
 
 
 @pytest.mark.parametrize(

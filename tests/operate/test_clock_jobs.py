@@ -9,7 +9,7 @@ from dcis_node.deliver.lane import lease_of
 from dcis_node.operate.clock import Job
 from dcis_node.operate.clock_jobs import DOUBT_SECONDS, Trust, clock_jobs, follow_step
 from dcis_node.operate.retention import Gone, Retained
-from storage.schema import Exam, Instance, Outbox
+from storage.schema import Commitment, Exam, Instance, Outbox
 from storage.space import Space
 from tests.operate.retained import Node, retained_node
 
@@ -43,7 +43,7 @@ def jobs_of(node, trust=None):
 
 def test_each_job_has_its_own_alarm(node):
     jobs = jobs_of(node)
-    assert list(jobs) == ["completeness", "disk", "retention_when_short", "night"]
+    assert list(jobs) == ["completeness", "commitment_timeouts", "disk", "retention_when_short", "night"]
     assert [part.name for part in jobs["night"].parts] == ["sweep", "backup", "retention", "volumes"]
     assert all(job.every_seconds >= 1 for job in jobs.values() if isinstance(job, Job))
 
@@ -56,6 +56,17 @@ def test_an_exam_becomes_due_by_the_completeness_job(node):
             instance.facts = FACTS
     jobs_of(node)["completeness"].work()
     assert node.exam(exam).state == "due"
+
+
+def test_a_request_for_commitment_expires_though_nobody_proves_deliveries_there_any_more(node, caplog):
+    exam = node.answered(days_ago=1)
+    with node.db.write() as session:
+        session.add(Commitment(transaction_uid="2.25.1", destination="gone", asked_at=1.0, due_at=2.0, state="asked"))
+    jobs_of(node)["commitment_timeouts"].work()
+    with node.db.read() as session:
+        assert session.query(Commitment).one().state == "expired"
+    assert "event=commitment_expired requests=1" in caplog.text
+    assert node.exam(exam).state == "reported"
 
 
 def ring(monkeypatch, node, trust, *, free):

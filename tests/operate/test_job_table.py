@@ -91,3 +91,21 @@ def test_the_time_that_is_left_is_never_below_nothing(clock):
     assert table.left("sweep") == 6
     clock.passes(40)
     assert table.left("sweep") == 0
+
+
+def test_a_fault_that_each_run_meets_is_logged_once_a_minute_and_counted_each_time(clock, caplog):
+    table = clock.table()
+
+    def fail():
+        raise OSError
+
+    for _ in range(130):
+        clock.passes(1)
+        table.run("sweep", fail)
+        table.note("sweep", "overrun")
+    faults = table.snapshot()["sweep"]["faults"]
+    assert (faults["error"], faults["overrun"]) == (130, 130)
+    assert caplog.text.count("fault=error error=OSError") == 3
+    assert caplog.text.count("fault=overrun") == 3
+    table.run("sweep", lambda: 1 / 0)
+    assert caplog.text.count("error=ZeroDivisionError") == 1, "another error is news"

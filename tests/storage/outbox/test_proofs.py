@@ -55,6 +55,18 @@ def test_what_is_not_to_be_proven_is_never_asked_after(db, sent):
     assert ask(db, now=NOW + 1e9) == []
 
 
+def test_a_courier_that_starts_takes_up_what_nobody_asks_after(db, sent):
+    sent(2, proof_due_at=None)
+    sent(1, proof_due_at=DUE + 100)
+    sent(1, destinations=("archive",), proof_due_at=None)
+    given_up = ask(db, now=DUE + 100)
+    proofs.settle(db, [(row, Next("sent", None, "not proven within 7 days")) for row in given_up])
+    assert proofs.take_up(db, "pacs", now=DUE + 200) == 3
+    assert [row.error for row in ask(db, now=DUE + 200)] == [""] * 3
+    assert proofs.take_up(db, "pacs", now=DUE + 200) == 0
+    assert ask(db, now=NOW + 1e9, destination="archive") == []
+
+
 def test_of_one_study_and_destination_at_a_time_and_each_once(db, sent):
     one, other = sent(2, study="1.2"), sent(1, study="1.3")
     sent(1, destinations=("archive",))
