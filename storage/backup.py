@@ -5,8 +5,8 @@ backup/20261123T023000Z/   one backup, named by its moment in UTC; whole, or not
     manifest.json          its digest, schema and numbers of rows
 backup/store/              files and records of all backups, by digest, as in the node's own `store/`
 
-The index comes first and the files after, so that every file it names is there. Files are never removed here: results
-are small and kept for ever, images are copied only if asked for.
+The index comes first and the files after, so that every file it names is there. Files leave only after they have left
+the node, when no backup that stays can name them (see `storage.backup_pruning`).
 """
 
 import json
@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 
 from dcis_node.canonical import canonical_json
 from dcis_node.errors import StorageError
+from storage.backup_pruning import Pruned, prune
 from storage.durable import exclusive, file_sha256, replace_file
 from storage.file_copies import Copied, copy_files, copy_records, require_room
 from storage.files import FileStore, sync_folder
@@ -31,6 +32,7 @@ from storage.migrate import known_schemas
 INDEX, MANIFEST, STORE = "index.sqlite", "manifest.json", "store"
 PART, GOING = ".part", ".going"
 FORMAT = 1
+STAMP = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"\d{8}T\d{6}Z")
 _LEFT = re.compile(r"\d{8}T\d{6}Z\.(part|going)")
 
@@ -113,6 +115,8 @@ class BackedUp:
         For how long nobody could commit.
     removed
         Names of older backups that went.
+    pruned
+        Files and records that no backup needs any more, and that went.
     """
 
     path: Path
@@ -120,6 +124,7 @@ class BackedUp:
     held_seconds: float
     copied: Copied
     removed: tuple[str, ...] = ()
+    pruned: Pruned = field(default_factory=Pruned)
 
     @property
     def ok(self) -> bool:
@@ -138,6 +143,7 @@ class BackedUp:
             "nobody_could_commit_seconds": self.held_seconds,
             "files": self.copied.to_json(),
             "removed": list(self.removed),
+            "pruned": self.pruned.to_json(),
         }
 
 
@@ -145,7 +151,7 @@ def make_backup(order: BackupOrder) -> BackedUp:
     """Back up index and files while the node runs; a second backup waits for the first.
 
     A backup gets its name when all of it is verified and on disk; whoever is killed before leaves a part that the next
-    one removes. Older backups are removed after that, and nothing else ever is.
+    one removes. Older backups are removed after that, and what only they could name.
 
     Raises
     ------
@@ -168,9 +174,10 @@ def make_backup(order: BackupOrder) -> BackedUp:
             finally:
                 shutil.rmtree(part, ignore_errors=True)
             removed = _remove_older(order.folder, order.kept)
+            pruned = _prune(order)
     except OSError as error:
         raise StorageError(f"no backup in {order.folder}: {error.strerror or type(error).__name__}") from error
-    return BackedUp(path, manifest, held, copied, removed)
+    return BackedUp(path, manifest, held, copied, removed, pruned)
 
 
 def refuse_folder(folder: Path, store: Path) -> None:
@@ -293,7 +300,7 @@ def _manifest(order: BackupOrder, index: Path, facts: IndexFacts) -> Manifest:
 
 def _free_name(folder: Path, now: float) -> Path:
     moment = datetime.fromtimestamp(now, tz=UTC)
-    while (path := folder / moment.strftime("%Y%m%dT%H%M%SZ")).exists():
+    while (path := folder / moment.strftime(STAMP)).exists():
         moment += timedelta(seconds=1)
     return path
 
@@ -306,6 +313,12 @@ def _remove_older(folder: Path, kept: int) -> tuple[str, ...]:
         path.rename(going)
         shutil.rmtree(going)
     return tuple(path.name for path in older)
+
+
+def _prune(order: BackupOrder) -> Pruned:
+    store, oldest = order.folder / STORE, backups(order.folder)[-1].name
+    made_at = datetime.strptime(oldest, STAMP).replace(tzinfo=UTC).timestamp()
+    return prune(order.files, FileStore(store), oldest=made_at) if store.is_dir() else Pruned()
 
 
 def _remove_left_over(folder: Path) -> None:
