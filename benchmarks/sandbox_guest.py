@@ -5,6 +5,7 @@ python -m benchmarks.sandbox_guest ORDER.json OUT.json      (as root, by a unit 
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ FOREIGN = "10.99.0.1"  # an address of this container's own, that is not loopbac
 START_SECONDS, EXAM_SECONDS = 300, 700
 PROBE_UNIT = Path("/run/systemd/system/sandbox-probe.service")
 # What a service is, of the lines of a unit: these are the probe's own.
-OWN_KEYS = ("Type", "ExecStart", "ExecReload", "WatchdogSec", "Restart", "StandardOutput", "NotifyAccess")
+OWN_KEYS = (
+    *("Type", "ExecStart", "ExecCondition", "ExecReload"),
+    *("WatchdogSec", "Restart", "StandardOutput", "NotifyAccess"),
+)
 DESTINATION = """
 [[destinations]]
 name = "pacs"
@@ -115,19 +119,18 @@ def _accept(server: socket.socket) -> None:
 def probe(unit: str, port: int) -> dict[str, Any]:
     """Try the fences with the directives of a unit: the same lines, another command."""
     text = systemctl("cat", unit)
-    kept = [line for line in joined(text) if line.partition("=")[0] not in OWN_KEYS]
-    own = [
-        "[Service]",
-        "Type=oneshot",
-        "Restart=no",
-        f"ExecStart={PYTHON} -m benchmarks.sandbox_probe {FOREIGN} {port}",
-        "StandardOutput=truncate:/run/sandbox/probe.json",
-    ]
-    PROBE_UNIT.parent.mkdir(parents=True, exist_ok=True)
-    PROBE_UNIT.write_text("\n".join([*kept, *own]) + "\n", encoding="utf-8")
-    systemctl("daemon-reload")
+    attempts = f"ExecStart={PYTHON} -m benchmarks.sandbox_probe {FOREIGN} {port}"
+    write_unit(PROBE_UNIT, text, attempts, "StandardOutput=truncate:/run/sandbox/probe.json")
     systemctl("start", PROBE_UNIT.name)
     return json.loads(Path("/run/sandbox/probe.json").read_text(encoding="utf-8"))
+
+
+def write_unit(path: Path, text: str, *own: str) -> None:
+    """Write a unit with the directives of another, for one command of its own."""
+    kept = [line for line in joined(text) if line.partition("=")[0] not in OWN_KEYS]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([*kept, "[Service]", "Type=oneshot", "Restart=no", *own]) + "\n", encoding="utf-8")
+    systemctl("daemon-reload")
 
 
 def joined(text: str) -> list[str]:
@@ -231,7 +234,24 @@ def trained(recipe: str) -> dict[str, Any]:
     listed = run(*train, "list", *registry, seconds=120)
     active = Path("/var/lib/dcis-registry/active.json").exists()
     read = run(*AS_NODE, "/bin/sh", "-c", "cat /var/lib/dcis-registry/bundles/*/manifest.json | wc -c")
-    return {**first, "seconds": seconds, "again": again, "listed": listed, "promoted": active, "node_reads": int(read)}
+    pointer = turned(unit, train[:-1])
+    return {
+        **first, "seconds": seconds, "again": again, "listed": listed, "promoted": active, "node_reads": int(read),
+        "pointer": pointer,
+    }  # fmt: skip
+
+
+def turned(unit: str, user: Sequence[str]) -> dict[str, str]:
+    """Try to turn the pointer to the active bundle, in the unit's sandbox and as its user without it."""
+    pointer, told = Path("/var/lib/dcis-registry/active.json"), {}
+    run(*user, "/bin/sh", "-c", f"echo of a person > {pointer}")
+    turn = f"/bin/sh -c 'echo turned > {pointer}.new && mv -f {pointer}.new {pointer}'"
+    probe_unit = PROBE_UNIT.with_name("sandbox-promote@small.service")
+    write_unit(probe_unit, systemctl("cat", unit), f"ExecStart={turn}")
+    run("systemctl", "start", probe_unit.name, check=False)
+    told["result"], told["inside"] = shown(probe_unit.name, "Result")["Result"], pointer.read_text("utf-8").strip()
+    run(*user, *shlex.split(turn))
+    return {**told, "without": pointer.read_text("utf-8").strip()}
 
 
 def killed(unit: str, order: dict[str, Any]) -> dict[str, Any]:
