@@ -13,7 +13,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from dcis_node.commitment import ALL_COMMITTED, SOME_FAILED, STORAGE_COMMITMENT, WELL_KNOWN_INSTANCE
 from dcis_node.deliver.query import STUDY_ROOT_FIND
-from tests.peer_tools import START_SECONDS, free_port
+from tests.peer_tools import START_SECONDS, free_port, wait_until
 
 VERIFICATION = "1.2.840.10008.1.1"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -147,6 +147,7 @@ class CommitmentPeer:
         """Report on the association of the request; all that did not fail is committed."""
         committed = [uid for uid in request.uids if uid not in (failed or {})]
         kind, information = report(request.transaction_uid, committed, failed)
+        _pause(request.association)
         status, _ = request.association.send_n_event_report(information, kind, STORAGE_COMMITMENT, WELL_KNOWN_INSTANCE)
         self._note(status.get("Status"))
 
@@ -209,6 +210,18 @@ class CommitmentPeer:
             answer.QueryRetrieveLevel = "IMAGE"
             answer.SOPInstanceUID = uid
             yield 0xFF00, answer
+
+
+def _pause(association: Association) -> None:
+    """Let the thread of an association stand still before another one sends and waits on it.
+
+    pynetdicom looks once at a flag that is also set for a moment while that thread goes on: on a busy machine it then
+    takes the answer away.
+    """
+    association._reactor_checkpoint.clear()
+    for _ in range(2):
+        wait_until(lambda: association._is_paused or not association.is_established, "the association stands still")
+        threading.Event().wait(0.05)
 
 
 def by_the_standard(there: list[str], query: Dataset) -> list[str]:
