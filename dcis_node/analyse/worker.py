@@ -3,11 +3,9 @@
 import logging
 import threading
 import time
-import traceback
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,18 +14,16 @@ from dcis_node.analyse.analysis_record import mask_to_png, picture_to_png, recor
 from dcis_node.analyse.bundles import Bundles
 from dcis_node.analyse.decide_exam import finish_exam, prepare_report
 from dcis_node.analyse.device_care import Build, CarefulEnsemble, DeviceCare
-from dcis_node.analyse.exam_answer import BuildResults, Decider
 from dcis_node.analyse.exam_marks import marks_on, read_exam_marks
-from dcis_node.analyse.lease import LeaseKeeper
 from dcis_node.analyse.models import Models
 from dcis_node.analyse.view import Predictor, analyse_view, analysis_key
+from dcis_node.analyse.workbench import Workbench, keeper, nothing, where
 from dcis_node.config import AnalyseSettings
 from dcis_node.errors import DecoderError, DeviceError, PixelError, ResultError, StorageError
 from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
 from dcis_node.model.bundle import Bundle
 from dcis_node.model.predict import Ensemble
 from dcis_node.results.answer import Equipment
-from dcis_node.results.exam_results import build_results
 from dcis_node.results.profiles import Destination
 from storage.database import Database
 from storage.exams import ExamInstance, exam_instances
@@ -37,7 +33,6 @@ from storage.pins import pin_bundle, pinned_bundle
 from storage.records import RecordedAnalysis, Records
 from storage.work import (
     DIED,
-    Claim,
     ExamClaim,
     ViewClaim,
     claim_exam,
@@ -64,49 +59,6 @@ CHECKED_TRIES = 2
 LAST_RESORTS = 3
 
 
-def _nothing() -> None:
-    """Be the beat of a bench that nobody watches."""
-
-
-def _nothing_of(_state: dict[str, Any]) -> None:
-    """Be the beat of a worker that nobody watches."""
-
-
-@dataclass(frozen=True, eq=False)
-class Workbench:
-    """All that a worker works with; the tests put slower or weaker tools on it.
-
-    Parameters
-    ----------
-    models
-        The ensembles, by bundle.
-    owner
-        Name under which leases are held.
-    beat
-        Shows that the process lives; cheap to call often.
-    hangs
-        Called, from another thread, when an item takes longer than it may.
-    clock
-        Gives Unix seconds.
-    """
-
-    db: Database
-    files: FileStore
-    models: Models
-    settings: AnalyseSettings
-    equipment: Equipment
-    destinations: tuple[Destination, ...]
-    owner: str
-    build: BuildResults = build_results
-    beat: Callable[[], None] = _nothing
-    hangs: Callable[[], None] = _nothing
-    clock: Callable[[], float] = field(default=time.time)
-
-    def decider(self, bundle: Bundle) -> Decider:
-        """Give what deciding an exam by that bundle needs."""
-        return Decider(self.db, self.files, bundle, self.equipment, self.destinations, build=self.build)
-
-
 def run_worker(
     *,
     db: Database,
@@ -117,8 +69,8 @@ def run_worker(
     destinations: tuple[Destination, ...],
     owner: str,
     stop: threading.Event,
-    beat: Callable[[dict[str, Any]], None] = _nothing_of,
-    hangs: Callable[[], None] = _nothing,
+    beat: Callable[[dict[str, Any]], None] = nothing,
+    hangs: Callable[[], None] = nothing,
     care: DeviceCare | None = None,
     build: Build = Ensemble,
     clock: Callable[[], float] = time.time,
@@ -194,7 +146,7 @@ def work_until(bench: Workbench, stop: threading.Event, *, enough: Callable[[], 
             bench.beat()
             found = do_next(bench)
         except StorageError as error:
-            log.error("event=index_unusable error=%s at=%s", type(error).__name__, _where(error))
+            log.error("event=index_unusable error=%s at=%s", type(error).__name__, where(error))
             found = False
         if not found:
             stop.wait(POLL_SECONDS)
@@ -226,7 +178,7 @@ def _decide_next(bench: Workbench) -> bool:
     )
     if claim is None:
         return False
-    lease = _keeper(bench, claim)
+    lease = keeper(bench, claim)
     resort = max(0, claim.attempts - bench.settings.max_attempts)
     last = resort > 0
     try:
@@ -263,7 +215,7 @@ def _last_resort(claim: ExamClaim) -> Reason:
 
 def _record_undecided(bench: Workbench, claim: ExamClaim, error: Exception) -> None:
     """Try an exam again later; what failed its check twice is answered without its analysis next."""
-    failure = f"{type(error).__name__} at {_where(error)}"
+    failure = f"{type(error).__name__} at {where(error)}"
     if isinstance(error, ResultError):
         # Its text names UIDs and tags only, and is what the administrator has to know.
         failure = f"the results failed their check: {error} ({failure})"
@@ -288,7 +240,7 @@ def _analyse_next(bench: Workbench) -> bool:
     )
     if claim is None:
         return False
-    lease = _keeper(bench, claim)
+    lease = keeper(bench, claim)
     try:
         with lease:
             record = _analysis_of(bench, claim)
@@ -315,7 +267,7 @@ def _record_failure(bench: Workbench, claim: ViewClaim, error: Exception) -> Non
         claim.attempts,
         reason,
         type(error).__name__,
-        _where(error),
+        where(error),
         last,
     )
     fail_view(bench.db, claim, reason=reason, retry_at=None if last else bench.clock() + RETRY_SECONDS)
@@ -383,21 +335,3 @@ def _compute(
 
 def _header_of(instances: tuple[ExamInstance, ...], instance_id: int) -> MammogramHeader:
     return next(MammogramHeader.from_json(i.facts) for i in instances if i.id == instance_id)
-
-
-def _keeper(bench: Workbench, claim: Claim) -> LeaseKeeper[Claim]:
-    return LeaseKeeper(
-        bench.db,
-        claim,
-        lease_seconds=bench.settings.lease_seconds,
-        clock=bench.clock,
-        beat=bench.beat,
-        item_seconds=bench.settings.item_timeout_seconds,
-        hangs=bench.hangs,
-    )
-
-
-def _where(error: BaseException) -> str:
-    """Name the line an error came from; never its text, which may quote the patient."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from dcis_node.analyse.bundles import OneBundle
 from dcis_node.analyse.completeness import sweep_open_exams
 from dcis_node.analyse.models import Models
-from dcis_node.analyse.worker import Workbench, do_next
+from dcis_node.analyse.workbench import Workbench
+from dcis_node.analyse.worker import do_next
 from dcis_node.config import AnalyseSettings, ExamSettings
 from dcis_node.model.bundle import Bundle
 from dcis_node.model.evidence import Candidate, LesionSource, ViewPrediction

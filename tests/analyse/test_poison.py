@@ -16,7 +16,8 @@ from pydicom import dcmread
 from pydicom.filebase import DicomBytesIO
 
 from dcis_node.analyse import worker
-from dcis_node.analyse.worker import Workbench, do_next
+from dcis_node.analyse.workbench import Workbench
+from dcis_node.analyse.worker import do_next
 from dcis_node.errors import DeviceError
 from dcis_node.mammogram.facts import MammogramHeader
 from dcis_node.model.bundle import Bundle

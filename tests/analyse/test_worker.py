@@ -255,7 +255,7 @@ class TestWhatGoesWrong:
 
         node.put(build=build)
         node.report(mammogram(1), mammogram(2, patient="P2"))
-        for _ in range(4):
+        for _ in range(node.bench.settings.max_attempts + worker.LAST_RESORTS + 1):
             node.clock.now += RETRY
             node.work()
         assert [exam.state for exam in node.exams] == ["failed", "reported"]
