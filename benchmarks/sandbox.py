@@ -177,7 +177,7 @@ def judge(told: dict[str, Any]) -> dict[str, bool]:
             "it publishes what the node can read": "small-synthetic" in training["listed"]
             and training["node_reads"] > 0,
             "it promotes nothing": not training["promoted"],
-            "a version is trained once": training["again"]["Result"] == "exec-condition",
+            "a version is trained once": training["again"] == {"skipped": 1, "finished": 1},
             "it cannot turn the pointer to the active bundle": training["pointer"]["inside"] == "of a person"
             and training["pointer"]["without"] == "turned",
         }
