@@ -12,7 +12,8 @@ from pynetdicom.association import Association
 from dcis_node.config import RetrieveSettings
 from dcis_node.mammogram.facts import MammogramHeader
 from dcis_node.mammogram.standard_views import image_present, missing_views
-from dcis_node.retrieve.association import association_with
+from dcis_node.retrieve.association import FIND, association_with
+from dcis_node.retrieve.events import Notify, nobody, queried
 from dcis_node.retrieve.move import move
 from dcis_node.retrieve.query import Find, find
 from dcis_node.retrieve.search import Image, find_images, find_priors, images_of
@@ -43,6 +44,8 @@ class Lane:
         Name under which questions are leased; the same after a restart, and no one else's.
     stop
         Set when the current question is the last one.
+    notify
+        Takes each query before it goes out.
     """
 
     db: Database
@@ -52,6 +55,7 @@ class Lane:
     owner: str
     stop: threading.Event
     clock: Callable[[], float] = time.time
+    notify: Notify = nobody
 
     @property
     def longest_seconds(self) -> float:
@@ -186,6 +190,7 @@ class _Asking:
         def ask(keys: Dataset) -> tuple[Dataset, ...]:
             if self._lane.stop.is_set() or time.monotonic() >= self._until:
                 raise Trouble(f"{self._lane.source} was not asked to the end: {LEASE_LOST}")
+            self._lane.notify(queried(self._lane.source, self._errand.exam_id, FIND, keys))
             return find(association, self._lane.source, keys, until=self._until, message_id=next(numbers))
 
         return ask

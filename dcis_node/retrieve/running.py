@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from dcis_node.config import RetrieveSettings
 from dcis_node.errors import StorageError
+from dcis_node.retrieve.events import Notify, nobody
 from dcis_node.retrieve.retriever import Lane, retrieve_next
 from dcis_node.retrieve.source import Source
 from storage.database import Database
@@ -27,6 +28,7 @@ def run_retriever(
     owner: str,
     stop: threading.Event,
     beat: Callable[[], None],
+    notify: Notify = nobody,
 ) -> None:
     """Serve all sources until `stop` is set, each in a thread of its own.
 
@@ -40,6 +42,8 @@ def run_retriever(
         Ends it after the association that is open; a move under way is waited for, within its time-outs.
     beat
         Called a few times a second, as long as no source's thread is stuck for longer than a question may take.
+    notify
+        The audit trail.
 
     Raises
     ------
@@ -48,7 +52,7 @@ def run_retriever(
     """
     returned = release_leases(db, owner)
     log.info("event=retriever_start sources=%d leases_returned=%d", len(sources), returned)
-    lanes = [Lane(db, source, settings, merge_same_day, owner, stop) for source in sources]
+    lanes = [Lane(db, source, settings, merge_same_day, owner, stop, notify=notify) for source in sources]
     ticks = {lane.source.name: time.monotonic() for lane in lanes}
     with ThreadPoolExecutor(max_workers=max(1, len(lanes)), thread_name_prefix="source") as pool:
         runs = [pool.submit(_run_lane, lane, ticks) for lane in lanes]

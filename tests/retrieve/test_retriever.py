@@ -2,9 +2,11 @@
 
 import threading
 import time
+from io import BytesIO
 
 import pytest
 from pydicom import Dataset
+from pynetdicom.dsutils import decode
 
 from dcis_node.errors import StorageError
 from dcis_node.retrieve import retriever, running
@@ -35,6 +37,24 @@ def test_a_missing_view_is_found_moved_and_here(listening, caplog):
     assert {str(ds.SOPInstanceUID) for ds in views} == listening.objects()
     assert CANARY not in caplog.text
     assert "P1" not in caplog.text.replace("TCP1", "")
+
+
+def test_each_query_is_told_without_what_identifies_the_patient(listening):
+    views, told = exam(), []
+    exam_id = listening.receive(*views[:3])
+    listening.ask(exam_id)
+    with archive(listening, views) as peer:
+        retrieve_next(listening.lane(source(peer.port), notify=told.append))
+        assert len(told) == len(peer.queries)
+        assert {str(keys.PatientID) for keys in peer.queries if "PatientID" in keys} == {views[0].PatientID}
+    assert {(one.exam, one.source, one.called_aet, one.calling_aet) for one in told} == {
+        (exam_id, "archive", "ARCHIVE", "NODE")
+    }
+    keys = [decode(BytesIO(one.keys), is_implicit_vr=False, is_little_endian=True) for one in told]
+    assert {str(one.QueryRetrieveLevel) for one in keys} == {"STUDY", "SERIES", "IMAGE"}
+    assert {str(one.PatientID) for one in keys if "PatientID" in one} == {""}
+    assert {str(one.StudyInstanceUID) for one in keys} >= {str(views[0].StudyInstanceUID)}
+    assert str(views[0].PatientID).encode() not in b"".join(one.keys for one in told)
 
 
 def test_nothing_is_done_where_nothing_is_asked(node):

@@ -1,10 +1,14 @@
 """Three of four views are sent, the fourth lies in an archive: the node asks for it, and the report has four views."""
 
+import base64
+import re
 import shutil
 
 import pytest
 from pydicom import dcmread
 
+from dcis_node.config import load_configuration
+from dcis_node.operate.audit.folder import audit_folder
 from tests.peers import StoragePeer, free_port, orthanc, storescu, wait_until
 from tests.whole.marked import result_of, texts
 from tests.whole.nodes import json_of, running_node
@@ -53,6 +57,7 @@ def test_a_view_that_was_not_sent_is_fetched_and_the_report_says_so(tmp_path, ex
         wait_until(lambda: sum(i["duplicates"] for i in node.trace(study)["instances"]) == 3, "they came again")
         after = node.wait_for_answer(study)
         log = node.log()
+        audit = "".join(path.read_text() for path in audit_folder(load_configuration(node.config)).glob("*.audit"))
     assert len(exam["reports"]) == len(after["reports"]) == 1
     assert {(view["laterality"], view["view"]) for view in exam["reports"][0]["views"]} == {
         ("R", "CC"),
@@ -72,4 +77,8 @@ def test_a_view_that_was_not_sent_is_fetched_and_the_report_says_so(tmp_path, ex
     assert status["queues"]["retrievals"] == {"done": 1}
     assert "retrieve-0" in {process["process"] for process in status["processes"]}
     assert 'dcis_node_retrievals{state="done"} 1.0' in figures
-    assert "WHOLE1" not in log
+    queries = [base64.b64decode(found) for found in re.findall(r"<ParticipantObjectQuery>([^<]+)<", audit)]
+    assert len(queries) == audit.count('csd-code="110112"') > 2
+    assert any(study.encode() in query for query in queries)
+    assert not any(b"WHOLE1" in query for query in queries)
+    assert "WHOLE1" not in log + audit

@@ -17,6 +17,7 @@ INSTANCES_ACCESSED: Final = Code("110103", "DCM", "DICOM Instances Accessed")
 STUDY_DELETED: Final = Code("110105", "DCM", "DICOM Study Deleted")
 BEGIN_TRANSFERRING: Final = Code("110102", "DCM", "Begin Transferring DICOM Instances")
 INSTANCES_TRANSFERRED: Final = Code("110104", "DCM", "DICOM Instances Transferred")
+QUERY: Final = Code("110112", "DCM", "Query")
 SECURITY_ALERT: Final = Code("110113", "DCM", "Security Alert")
 
 # Types of events: CID 401
@@ -33,5 +34,6 @@ SOURCE: Final = Code("110153", "DCM", "Source Role ID")
 
 # What an object is known by: CID 404, and RFC 3881 5.5.4
 STUDY_INSTANCE_UID: Final = Code("110180", "DCM", "Study Instance UID")
+SOP_CLASS_UID: Final = Code("110181", "DCM", "SOP Class UID")
 NODE_ID: Final = Code("110182", "DCM", "Node ID")
 PATIENT_NUMBER: Final = Code("2", "RFC-3881", "Patient Number")

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from dcis_node.deliver.events import ResultsSending, ResultsSent
 from dcis_node.receive.events import PeerRefused, StudyReceived
+from dcis_node.retrieve.events import SourceQueried
 
 
 @dataclass(frozen=True)
@@ -85,4 +86,5 @@ Event: TypeAlias = (
     | StudyRemoved
     | ResultsSending
     | ResultsSent
+    | SourceQueried
 )

@@ -62,6 +62,8 @@ class ParticipantObject:
         ParticipantObjectDetail: type and value; written in base64, as the schema has it.
     sop_classes
         SOP Class UID and number of instances.
+    query
+        An encoded query; it stands in the place of the name then (ParticipantObjectQuery).
     """
 
     type_code: str
@@ -71,6 +73,7 @@ class ParticipantObject:
     name: str
     details: Mapping[str, str] = field(default_factory=dict)
     sop_classes: tuple[tuple[str, int], ...] = ()
+    query: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,10 @@ def _object(root: Element, thing: ParticipantObject) -> None:
         ParticipantObjectTypeCodeRole=thing.role_code,
     )
     _code(element, "ParticipantObjectIDTypeCode", thing.id_type)
-    SubElement(element, "ParticipantObjectName").text = clean(thing.name)
+    if thing.query:
+        SubElement(element, "ParticipantObjectQuery").text = base64.b64encode(thing.query).decode("ascii")
+    else:
+        SubElement(element, "ParticipantObjectName").text = clean(thing.name)
     for kind, value in thing.details.items():
         encoded = base64.b64encode(clean(value).encode()).decode("ascii")
         SubElement(element, "ParticipantObjectDetail", type=kind, value=encoded)

@@ -21,6 +21,7 @@ from dcis_node.operate.audit.message import (
     timestamp,
 )
 from dcis_node.receive.events import PeerRefused, StudyReceived
+from dcis_node.retrieve.events import TRANSFER_SYNTAX, SourceQueried
 
 EXECUTE, CREATE, READ, DELETE = "E", "C", "R", "D"
 # Refused for who the peer is or says it is; the other rules are about what it does.
@@ -61,6 +62,8 @@ def _message(event: Event, source: AuditSource, at: float) -> AuditMessage:
             return _removed(event, source, at)
         case ResultsSending():
             return _sending(event, source, at)
+        case SourceQueried():
+            return _queried(event, source, at)
     raise AssertionError
 
 
@@ -161,6 +164,26 @@ def _removed(event: StudyRemoved, source: AuditSource, at: float) -> AuditMessag
         objects=(
             _study(event.study_instance_uid, event.sop_classes, {"Removed": f"{event.what}, by the rule of retention"}),
             _patient(f"exam-{event.exam}"),
+        ),
+    )
+
+
+def _queried(event: SourceQueried, source: AuditSource, at: float) -> AuditMessage:
+    """A.5.3.10, told by who asks, before it does; the query is there without the values that identify the patient."""
+    details = {"TransferSyntax": TRANSFER_SYNTAX, "Source": event.source, "Exam": f"exam-{event.exam}"}
+    return AuditMessage(
+        codes.QUERY,
+        EXECUTE,
+        Outcome.SUCCESS,
+        at,
+        (
+            _node(source, is_requestor=True, role=codes.SOURCE, aet=event.calling_aet),
+            _peer(event.called_aet, event.host, is_requestor=False, role=codes.DESTINATION),
+        ),
+        objects=(
+            ParticipantObject(
+                "2", "3", codes.SOP_CLASS_UID, event.sop_class_uid, "", details=details, query=event.keys
+            ),
         ),
     )
 

@@ -68,13 +68,15 @@ ELEMENTS = {
         },
         [
             ("ParticipantObjectIDTypeCode", 1, 1),
-            ("ParticipantObjectName", 1, 1),  # or ParticipantObjectQuery, which no message here has
+            ("ParticipantObjectName", 0, 1),
+            ("ParticipantObjectQuery", 0, 1),
             ("ParticipantObjectDetail", 0, MANY),
             ("ParticipantObjectDescription", 0, MANY),
         ],
     ),
     "ParticipantObjectIDTypeCode": CODED,
     "ParticipantObjectName": ({}, [], WORDS),
+    "ParticipantObjectQuery": ({}, [], BASE64),
     "ParticipantObjectDetail": ({"type": WORDS, "value": BASE64}, []),
     "ParticipantObjectDescription": (
         {},
@@ -100,12 +102,14 @@ ELEMENTS = {
 # A.5.3: by EventID, what each message must have: action codes, types of the event, roles of its participants, and the
 # participant objects by (type, role, ID type).
 STUDY, PATIENT, NODE = ("2", "3", "110180"), ("1", "1", "2"), ("2", "13", "110182")
+QUERY = ("2", "3", "110181")
 MESSAGES = {
     "110100": ({"E"}, {"110120", "110121"}, {"110150"}, set()),
     "110102": ({"E"}, None, {"110152", "110153"}, {STUDY, PATIENT}),
     "110104": ({"C", "R", "U"}, None, {"110152", "110153"}, {STUDY, PATIENT}),
     "110103": ({"C", "R", "U", "D"}, None, set(), {STUDY, PATIENT}),
     "110105": ({"D"}, None, set(), {STUDY, PATIENT}),
+    "110112": ({"E"}, None, {"110152", "110153"}, {QUERY}),
     "110113": ({"E"}, {"110126", "110132", "110133"}, set(), {NODE}),
 }
 
@@ -143,6 +147,9 @@ def _element_faults(element: Element) -> list[str]:
     ]
     if not re.fullmatch(text[0] if text else r"\s*", element.text or ""):
         found.append(f"{element.tag} says {element.text!r}")
+    if element.tag == "ParticipantObjectIdentification":
+        choice = [child.tag for child in element if child.tag in {"ParticipantObjectName", "ParticipantObjectQuery"}]
+        found += [] if len(choice) == 1 else [f"a participant object has {choice} and not one of the two"]
     return found + _order_faults(element, children)
 
 

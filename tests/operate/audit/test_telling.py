@@ -1,5 +1,6 @@
 """Each event becomes the message that PS3.15 A.5.3 describes, in the schema of A.5.1, on one line."""
 
+import base64
 import re
 
 import pytest
@@ -10,7 +11,7 @@ from dcis_node.operate.audit.message import to_xml
 from dcis_node.operate.audit.syslog import BOM, framed, syslog_line
 from dcis_node.operate.audit.telling import messages_of
 from dcis_node.receive.events import PeerRefused
-from tests.operate.audit.events_told import EVENTS, SOURCE
+from tests.operate.audit.events_told import EVENTS, QUERIED, SOURCE
 from tests.operate.audit.schema import details, faults, parsed
 
 AT = 1795457687.25
@@ -144,3 +145,14 @@ def test_an_address_is_an_address_and_a_name_a_name():
         for host in ("10.1.2.3", "::1", "pacs.example")
     }
     assert kinds == {"10.1.2.3": "2", "::1": "2", "pacs.example": "1"}
+
+
+def test_a_query_names_who_asks_whom_with_which_class_and_keys():
+    message = the_one(EVENTS["queried"])
+    thing = message.find("ParticipantObjectIdentification")
+    assert thing.get("ParticipantObjectID") == "1.2.840.10008.5.1.4.1.2.2.1"
+    assert base64.b64decode(thing.find("ParticipantObjectQuery").text) == QUERIED.keys
+    assert details(message) == {"TransferSyntax": "1.2.840.10008.1.2.1", "Source": "archive", "Exam": "exam-12"}
+    asking, asked = message.findall("ActiveParticipant")
+    assert (asking.get("UserIsRequestor"), asking.get("AlternativeUserID")) == ("true", "AETITLES=DCIS_NODE")
+    assert (asked.get("UserIsRequestor"), asked.get("NetworkAccessPointID")) == ("false", "10.1.2.5")
