@@ -248,8 +248,8 @@ def has_failed() -> ColumnElement[bool]:
 
 
 def set_aside() -> ColumnElement[bool]:
-    """Give the condition under which a view lacks an analysis that another try may give."""
-    return and_(Instance.analysis == "failed", Instance.reason.in_(SET_ASIDE))
+    """Give the condition under which a view lacks an analysis that another try may give: its image is still here."""
+    return and_(Instance.analysis == "failed", Instance.reason.in_(SET_ASIDE), Instance.removed_at.is_(None))
 
 
 def renew(db: Database, claim: Claim, *, now: float, lease_seconds: float) -> Claim | None:

@@ -4,7 +4,7 @@ import pytest
 
 from dcis_node.mammogram.facts import Reason
 from storage.overview import failed_exams
-from storage.schema import Exam
+from storage.schema import Exam, Instance
 from storage.work import ANALYSIS_DIED, ELIGIBLE, SET_ASIDE, claim_instance, fail_view, release_leases, retry_exam
 from tests.analyse.nodes import Node
 from tests.analyse.objects import mammogram
@@ -69,3 +69,15 @@ def test_exams_to_look_at_stand_newest_first_and_no_more_than_asked_for(node: No
     assert [exam for exam, _, _ in failures(node)] == [3, 2, 1]
     with node.db.read() as session:
         assert [one["exam"] for one in failed_exams(session, limit=2)] == [3, 2]
+
+
+@pytest.mark.usefixtures("fast_decode")
+def test_a_view_whose_image_has_left_is_nothing_to_look_at_or_to_retry_any_more(node: Node):
+    node.receive(mammogram(1, "R CC"))
+    killed_over(node, 2)
+    node.report(mammogram(2, "R MLO"))
+    assert failures(node)
+    with node.db.write() as session:
+        session.get_one(Instance, 1).removed_at = node.clock.now
+    assert failures(node) == []
+    assert not retry_exam(node.db, 1)
