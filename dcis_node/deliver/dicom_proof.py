@@ -22,7 +22,8 @@ from storage.proofs import Unproven
 log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 2.0
-_CONTEXTS = {
+# What is asked for, by the setting `proof` of a destination.
+SERVICES = {
     "auto": (STORAGE_COMMITMENT, STUDY_ROOT_FIND),
     "commitment": (STORAGE_COMMITMENT,),
     "query": (STUDY_ROOT_FIND,),
@@ -64,7 +65,7 @@ class DicomProof:
             return now + time.monotonic() - started
 
         listener = commitment.Listener(context.db, clock)
-        contexts = [build_context(uid) for uid in _CONTEXTS[context.mode]]
+        contexts = [build_context(uid) for uid in SERVICES[context.mode]]
         try:
             association = associate(self.peer, contexts, also=[listener.handler])
         except Refused as refused:

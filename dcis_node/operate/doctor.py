@@ -20,7 +20,7 @@ from dcis_node.operate.destination_check import check_own_certificate
 from dcis_node.operate.findings import Finding, Verdict
 from dcis_node.operate.listener_check import check_certificate, check_listeners
 from dcis_node.operate.probes import STREAMS, expected, probe_file
-from dcis_node.operate.proofs import check_reports
+from dcis_node.operate.proofs import check_offers, check_reports
 from dcis_node.operate.sending import peer_of, route_to
 from dcis_node.operate.site import destinations_of
 from dcis_node.operate.sources import check_sources
@@ -176,7 +176,9 @@ def _destinations(configuration: Configuration) -> Iterator[Finding]:
         yield Finding(f"destination {destination.name}", verdict, f"C-ECHO: {answer.text}")
         yield from check_own_certificate(configuration, settings)
         if answer.is_there:
-            yield _profile(destination, peer_of(configuration, settings))
+            peer = peer_of(configuration, settings)
+            yield _profile(destination, peer)
+            yield from check_offers(settings, peer)
         yield from check_reports(configuration, settings)
 
 

@@ -21,7 +21,7 @@ def taking(kinds, syntax=ExplicitVRLittleEndian):
 
 def findings(tmp_path, port, **keys):
     """What `check` says of one destination."""
-    destination = {"name": "pacs", "host": "127.0.0.1", "port": port, "aet": "PACS"} | keys
+    destination = {"name": "pacs", "host": "127.0.0.1", "port": port, "aet": "PACS", "proof": "none"} | keys
     values = {"destinations": [destination], "deliver": {"timeout_seconds": 5.0}}
     return list(_destinations(configuration_from(values, tmp_path / "config.toml")))
 

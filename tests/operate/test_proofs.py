@@ -6,12 +6,17 @@ import pytest
 from rich.console import Console
 
 from dcis_node.commitment import Report
-from dcis_node.config import Configuration, configuration_from
-from dcis_node.operate.proofs import check_reports, take_report
+from dcis_node.config import Configuration, DestinationSettings, configuration_from
+from dcis_node.deliver.outcome import PeerAddress
+from dcis_node.operate.doctor import _destinations
+from dcis_node.operate.findings import Verdict
+from dcis_node.operate.proofs import check_offers, check_reports, take_report
 from dcis_node.operate.status import node_status
 from dcis_node.operate.tables import proof_lines, status_view
 from storage import commitments, outbox, proofs
 from storage.database import open_database, upgrade
+from tests.commitment_peer import CommitmentPeer
+from tests.peers import free_port
 from tests.storage.outbox.rows import add_results, claim, make_report
 
 
@@ -57,6 +62,51 @@ def test_an_archive_that_may_not_report_to_us_is_named(tmp_path):
 )
 def test_who_may_report_or_will_not_is_not(tmp_path, peers, keys):
     assert warned(tmp_path, peers, **keys) == []
+
+
+def offered(tmp_path, *, offers, proof):
+    with CommitmentPeer(offers=offers) as peer:
+        destination = {"name": "pacs", "host": "127.0.0.1", "port": peer.port, "aet": "PACS", "proof": proof}
+        configuration = configuration_from({"destinations": [destination]}, tmp_path / "config.toml")
+        return [
+            (finding.verdict, finding.detail)
+            for finding in _destinations(configuration)
+            if finding.check == "proof of pacs"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("proof", "offers", "said"),
+    [
+        ("auto", ("commitment", "query"), "offers storage commitment and query (C-FIND, Study Root)"),
+        ("auto", ("query",), "offers query (C-FIND, Study Root)"),
+        ("commitment", ("commitment", "query"), "offers storage commitment"),
+    ],
+)
+def test_check_says_by_what_a_destination_lets_deliveries_be_proven(tmp_path, proof, offers, said):
+    assert offered(tmp_path, offers=offers, proof=proof) == [(Verdict.OK, said)]
+
+
+@pytest.mark.parametrize(
+    ("proof", "offers", "said"),
+    [
+        ("auto", (), "offers neither storage commitment nor query (C-FIND, Study Root): "),
+        ("commitment", ("query",), "offers no storage commitment: "),
+        ("query", ("commitment",), "offers no query (C-FIND, Study Root): "),
+    ],
+)
+def test_check_warns_of_a_destination_at_which_nothing_can_be_proven(tmp_path, proof, offers, said):
+    ((verdict, detail),) = offered(tmp_path, offers=offers, proof=proof)
+    assert verdict is Verdict.WARN
+    assert detail.startswith(said)
+    assert 'set proof = "none"' in detail
+
+
+def test_a_destination_that_is_not_asked_for_proof_or_not_there_is_not_asked_what_it_offers(tmp_path):
+    assert offered(tmp_path, offers=(), proof="none") == []
+    destination = DestinationSettings(name="pacs", host="127.0.0.1", port=free_port(), aet="PACS")
+    peer = PeerAddress("127.0.0.1", destination.port, "PACS", "NODE", 2.0)
+    assert list(check_offers(destination, peer)) == []
 
 
 def delivery(**values):
