@@ -23,6 +23,7 @@ def test_bad_files_are_answered_with_their_reason_and_nothing_is_written_outside
 ) -> None:
     files = FileStore(receivers.configuration.folder / "store")
     before = tree(receivers.folder)
+    seeds()  # made here once: four threads would make them at once, under one set of warning filters
     with ThreadPoolExecutor(4) as pool:
         sent = list(pool.map(lambda number: store(receivers.port, bad_file(5, number)), range(COUNT)))
     why = reasons(receivers.log())
