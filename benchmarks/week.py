@@ -13,7 +13,7 @@ Bars: nothing lost (every acknowledged image is in the index, whole or removed b
 exam answered; every result at the PACS), nothing twice (one report that no other replaces for each exam, no differing
 bytes under a UID), the store within its bound at every sample, all queues empty each night, and no process that grows.
 
-The full setting (--scale 1: 2,800 exams) takes 3.5 hours on two cores; 0.1 takes 21 minutes.
+The full setting (--scale 1: 2,800 exams) takes 3.5 h on two cores, 2.2 h with --day-seconds 1080; 0.1 takes 21 minutes.
 """
 
 import argparse
