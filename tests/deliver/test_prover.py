@@ -326,9 +326,8 @@ def test_a_peer_that_is_down_is_told_once_for_all_that_is_due(node, sent, contex
 def test_after_seven_days_it_stays_sent_and_is_asked_after_no_more(node, sent, context, caplog):
     with CommitmentPeer() as peer:
         uids = sent(peer)
-        # As long as the courier stood still, nobody was asked: it is once, however late.
         assert prove_next(context(peer), now=DUE + 604800)
-        assert len(peer.requests) == 1
+        assert len(peer.requests) == 1, "it is asked after once, however late"
         assert prove_next(context(peer), now=DUE + 604800 + 2 * TIMEOUT)
         assert not prove_next(context(peer), now=DUE + 1e9)
         assert len(peer.requests) == 1
