@@ -159,6 +159,7 @@ def make_backup(order: BackupOrder) -> BackedUp:
         The index is damaged: no backup was made of it, and the earlier ones stay.
     StorageError
         The folder lies inside the files, the disk has no room beside its reserve, or it failed. Earlier backups stay.
+        Or the backup is made, and what no backup needs any more could not be removed; the text says so.
     """
     refuse_folder(order.folder, order.files.root)
     try:
@@ -318,7 +319,13 @@ def _remove_older(folder: Path, kept: int) -> tuple[str, ...]:
 def _prune(order: BackupOrder) -> Pruned:
     store, oldest = order.folder / STORE, backups(order.folder)[-1].name
     made_at = datetime.strptime(oldest, STAMP).replace(tzinfo=UTC).timestamp()
-    return prune(order.files, FileStore(store), oldest=made_at) if store.is_dir() else Pruned()
+    if not store.is_dir():
+        return Pruned()
+    try:
+        return prune(order.files, FileStore(store), oldest=made_at)
+    except OSError as error:
+        text = f"the backup is made, but what no backup needs any more stays in {store}: {error.strerror}"
+        raise StorageError(text) from error
 
 
 def _remove_left_over(folder: Path) -> None:

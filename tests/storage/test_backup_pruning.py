@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from dcis_node.errors import StorageError
 from dcis_node.operate.retention import RetentionOrder, run_retention
-from storage.backup import BackupOrder, Scope, backups, digests_in, make_backup
+from storage import backup
+from storage.backup import BackupOrder, Scope, backups, digests_in, make_backup, verify_backup
 from storage.backup_pruning import Pruned, prune
 from storage.files import FileStore
 from storage.records import Records
@@ -141,3 +143,14 @@ def test_a_damaged_record_stays(node: Node, nights: Nights):
         nights.retain()
     prune(node.files, target, oldest=time.time() + 2 * DAY)
     assert set(records.names()) >= {report}
+
+
+def test_a_disk_that_lets_nothing_be_removed_is_told_and_the_backup_is_made(nights: Nights, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(backup, "prune", refuse)
+    with pytest.raises(StorageError, match=r"the backup is made, but .*Permission denied"):
+        nights.backup()
+    (made,) = backups(nights.order.folder)
+    assert verify_backup(made).rows["exam"] == 0
