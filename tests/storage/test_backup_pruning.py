@@ -32,11 +32,12 @@ class Nights:
 
     def __init__(self, node: Node, folder: Path) -> None:
         self.node, self.number = node, 0
+        # One moment for all nights: what leaves after it has left less than a day before the second.
         self.order = BackupOrder(node.index, node.files, folder, now=time.time(), kept=2, scope=Scope.ALL)
 
     def backup(self):
         self.number += 1
-        return make_backup(replace(self.order, now=time.time() + (self.number - 1) * DAY))
+        return make_backup(replace(self.order, now=self.order.now + (self.number - 1) * DAY))
 
     def retain(self) -> None:
         order = RetentionOrder(tell=lambda _: None, grace_seconds=-1.0)
