@@ -54,7 +54,7 @@ UNTOLD = frozenset(
 )
 NOT_TOLD = {
     "association_id", "duplicates", "attempts", "next_try_at", "state", "last_status", "last_error", "first_try_at",
-    "sent_at", "proof_due_at", "proof_attempts", "proof_error", "proven_at", "proven_by",
+    "sent_at", "proof_due_at", "proof_attempts", "proof_error", "proven_at", "proven_by", "dismissed_at",
 }  # fmt: skip
 WRITER = """
 import sqlite3, sys, time

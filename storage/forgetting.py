@@ -3,8 +3,8 @@
 from sqlalchemy import ColumnElement, delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from storage.database import Database
-from storage.leaving import Left, StillMay
+from storage.leaving import Door, Left, StillMay
+from storage.removals import REMOVED, RecordedRetirement
 from storage.retention_facts import kept_exam
 from storage.schema import (
     Association,
@@ -29,17 +29,36 @@ OF_AN_EXAM = (
 )  # fmt: skip
 
 
-def forget_exam(db: Database, exam_id: int, may: StillMay) -> Left | None:
+def forget_exam(door: Door, exam_id: int, may: StillMay) -> Left | None:
     """Remove an exam's rows, and its patient's if this was the last exam; None if they may not leave any more.
 
-    Requests for commitment that nothing is left of, and associations that brought nothing else, leave with it.
+    Requests for commitment that nothing is left of, and associations that brought nothing else, leave with it; and the
+    headers that were kept of images of which nothing else was left (of a prior, say): they tell of a patient, and an
+    index that is made again would have rows of them again.
 
     Raises
     ------
     StorageError
-        The index cannot be used; nothing was removed.
+        The index cannot be used; no row was removed.
+    OSError
+        The disk refused. A sweep ends what was begun.
     """
-    with db.write() as session:
+    with door.db.read() as session:
+        exam = kept_exam(session, exam_id)
+        every = session.scalars(select(Instance.sha256).where(Instance.exam_id == exam_id)).all()
+    if exam is None or not may(exam):
+        return None
+    remembered = [sha256 for sha256 in every if door.records.removal(sha256) is not None]
+    for sha256 in remembered:
+        door.records.replace(RecordedRetirement(sha256, door.now))
+    left = _forget_rows(door, exam_id, may)
+    for sha256 in remembered if left is not None else ():
+        door.records.remove(f"{sha256}.{REMOVED}")
+    return left
+
+
+def _forget_rows(door: Door, exam_id: int, may: StillMay) -> Left | None:
+    with door.db.write() as session:
         exam = kept_exam(session, exam_id)
         if exam is None or not may(exam):
             return None

@@ -14,7 +14,7 @@ from storage.database import Database
 from storage.schema import DeliveryAttempt, Outbox, Result
 
 BATCH = 64  # rows of one claim; an exam has about ten results
-STATES = ("due", "leased", "dead", "sent", "proven")  # nearly all rows end in one of the last two
+STATES = ("due", "leased", "dead", "dismissed", "sent", "proven")  # nearly all rows end in one of the last two
 THERE = ("sent", "proven")  # the peer has it
 LONGEST_WAIT_SECONDS = 90000.0  # no try is put off for longer: the longest that may be configured is a day
 LONGEST_TEXT = 500  # characters of an error that are kept
@@ -205,6 +205,8 @@ def requeue(
 ) -> int:
     """Make dead rows due again, as if never tried; their delivery attempts stay on record.
 
+    What was dismissed is revived only by its own number: a person has asked for this very exam.
+
     Returns
     -------
     int
@@ -212,9 +214,9 @@ def requeue(
     """
     chosen = [Outbox.state == "dead", *_going_to(destination)]
     if outbox_ids is not None:
-        chosen.append(Outbox.id.in_(outbox_ids))
+        chosen = [Outbox.state.in_(("dead", "dismissed")), Outbox.id.in_(outbox_ids), *_going_to(destination)]
     with db.write() as session:
-        values = {"state": "due", "next_try_at": now, "attempts": 0, "first_try_at": None}
+        values = {"state": "due", "next_try_at": now, "attempts": 0, "first_try_at": None, "dismissed_at": None}
         return _change(session, and_(*chosen), **values, proof_attempts=0, proof_error="")
 
 

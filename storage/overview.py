@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select, union
+from sqlalchemy import ColumnElement, Select, func, select, union
 from sqlalchemy.orm import Session
 
 from storage.outbox import count_parcels
@@ -67,15 +67,14 @@ def failed_exams(session: Session, *, limit: int = 20) -> list[dict[str, Any]]:
     """Give the exams at which a person has to look, newest first.
 
     Those without any answer (`failed`), and those answered without their analysis, or without that of some of their
-    views (`reported`); `failure` says why. What another try cannot change (pixels at fault) is not among them.
+    views (`reported`); `failure` says why. What another try cannot change (pixels at fault) is not among them, nor
+    what a person has dismissed.
     """
     newest_first = (Exam.last_image_at.desc(), Exam.id.desc())
-    # Two questions, each of an index of its own; joined by "or" every exam would be looked at.
-    lacking = select(Instance.exam_id).where(set_aside())
-    answered_in_part = select(Exam).where(Exam.state == "reported", Exam.failure == "", Exam.id.in_(lacking))
     exams = [
-        *session.scalars(select(Exam).where(has_failed()).order_by(*newest_first).limit(limit)),
-        *session.scalars(answered_in_part.order_by(*newest_first).limit(limit)),
+        exam
+        for chosen in _wanting_a_person()
+        for exam in session.scalars(select(Exam).where(*chosen).order_by(*newest_first).limit(limit))
     ]
     exams.sort(key=lambda exam: (exam.last_image_at, exam.id), reverse=True)
     return [
@@ -87,6 +86,20 @@ def failed_exams(session: Session, *, limit: int = 20) -> list[dict[str, Any]]:
         }
         for exam in exams[:limit]
     ]
+
+
+def count_failed(session: Session) -> int:
+    """Count the exams of which `failed_exams` lists the newest."""
+    return sum(
+        session.scalar(select(func.count()).select_from(Exam).where(*chosen)) or 0 for chosen in _wanting_a_person()
+    )
+
+
+def _wanting_a_person() -> tuple[tuple[ColumnElement[bool], ...], ...]:
+    """Give two questions, each of an index of its own; joined by "or" every exam would be looked at."""
+    lacking = select(Instance.exam_id).where(set_aside())
+    in_part = (Exam.state == "reported", Exam.failure == "", Exam.id.in_(lacking))
+    return tuple((*chosen, Exam.dismissed_at.is_(None)) for chosen in ((has_failed(),), in_part))
 
 
 def _views_set_aside(session: Session, exam_id: int) -> str:
@@ -113,6 +126,7 @@ def exam_summary(session: Session, exam: Exam) -> dict[str, Any]:
         "eligible": int(eligible),
         "last_image_at": exam.last_image_at,
         "failure": exam.failure,
+        "dismissed_at": exam.dismissed_at,
         "report": None if report is None else {"version": report.version, "made_at": report.made_at, **report.decision},
         "deliveries": _delivery_states(session, exam.id),
     }
@@ -259,6 +273,7 @@ def _trace_parcel(session: Session, parcel: Outbox) -> dict[str, Any]:
         "sent_at": parcel.sent_at,
         "proven_at": parcel.proven_at,
         "proven_by": parcel.proven_by,
+        "dismissed_at": parcel.dismissed_at,
         "proof_due_at": parcel.proof_due_at,
         "proof_error": parcel.proof_error,
         "commitments": requests_for(session, parcel.id),

@@ -62,7 +62,7 @@ def _facts(session: Session, exams: Sequence[Exam], held: Collection[str]) -> li
     of_reports = select(Report.exam_id, func.max(Report.made_at).label("made_at")).where(Report.exam_id.in_(ids))
     reports = {row.exam_id: row.made_at for row in session.execute(of_reports.group_by(Report.exam_id))}
     parcels = _grouped(session, select(
-        Report.exam_id, Outbox.destination, Outbox.state, Outbox.proven_at, Outbox.sent_at
+        Report.exam_id, Outbox.destination, Outbox.state, Outbox.proven_at, Outbox.sent_at, Outbox.dismissed_at
     ).join(Result, Result.id == Outbox.result_id).join(Report).where(Report.exam_id.in_(ids)))  # fmt: skip
     of_results = select(Report.exam_id, func.count()).join(Result, Result.report_id == Report.id)
     of_analyses = select(Instance.exam_id, func.count()).join(ViewAnalysis, ViewAnalysis.instance_id == Instance.id)
@@ -104,6 +104,7 @@ def _exam(
         reported_at=reported_at,
         at_work=bool(exam.lease_owner) or is_retrieved or any(row.analysis in AT_WORK for row in instances),
         failed=exam.state == "reported" and exam.failure != "",
+        dismissed_at=exam.dismissed_at,
         parcels=parcels,
         images=len(free),
         image_bytes=sum(row.size_bytes for row in free),
@@ -113,7 +114,8 @@ def _exam(
 
 
 def _parcel(row: Row[Any]) -> Parcel:
-    return Parcel(row.destination, row.state, row.proven_at or row.sent_at or 0.0)
+    settled_at = row.dismissed_at if row.state == "dismissed" else row.proven_at or row.sent_at
+    return Parcel(row.destination, row.state, settled_at or 0.0)
 
 
 def _grouped(session: Session, statement: Any) -> defaultdict[int, list[Row[Any]]]:  # noqa: ANN401 -- a select

@@ -1,8 +1,9 @@
 """What may leave, and when: a pure rule over exams as the index has them.
 
 An exam is done when it is reported without a fault, nothing of it is under way, and every result of every version of
-its report is proven at its destination (or sent, where that destination offers no proof that was asked for); days count
-from the last of these moments. Then, each after its own number of days:
+its report is proven at its destination (or sent, where that destination offers no proof that was asked for). It is also
+done when a person has said so of what failed (`dismiss`). Days count from the last of these moments. Then, each after
+its own number of days:
 
 1. its images leave, oldest exam first. With too little disk free they go earlier, in the same order, until there is
    enough; but never in their first `least_days`;
@@ -20,7 +21,7 @@ from enum import StrEnum
 DAY_SECONDS = 86400.0
 # States of exams that are not to be answered: without images, or fetched beside another exam only.
 NO_ANSWER = frozenset({"idle", "prior"})
-SETTLED, UNSENT = "proven", frozenset({"due", "leased"})
+SETTLED, UNSENT = frozenset({"proven", "dismissed"}), frozenset({"due", "leased"})
 
 
 class Stay(StrEnum):
@@ -28,10 +29,10 @@ class Stay(StrEnum):
 
     OPEN = "open"  # views may still come, or it waits for its decision
     AT_WORK = "at_work"  # a view, a decision or a retrieval is under way
-    FAILED = "failed"  # no answer, or one without its analysis: `retry` may need the images
+    FAILED = "failed"  # no answer, or one without its analysis: `retry` may need the images, or `dismiss`
     UNANSWERED = "unanswered"  # there are images and no report
     UNSENT = "unsent"
-    DEAD = "dead"  # a person has to look: `requeue`
+    DEAD = "dead"  # a person has to look: `requeue` or `dismiss`
     UNPROVEN = "unproven"  # sent, and the proof has not come
     COHORT = "cohort"  # all that could leave is named by a training cohort
     YOUNG = "young"
@@ -60,7 +61,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Parcel:
-    """One result on its way; `settled_at` is when it was proven, or else sent (Unix seconds)."""
+    """One result on its way; `settled_at` is when it was proven, or else sent, or dismissed (Unix seconds)."""
 
     destination: str
     state: str
@@ -79,6 +80,8 @@ class KeptExam:
         A view is pending or leased, the exam is leased, or a retrieval is under way.
     failed
         A person has to look at it.
+    dismissed_at
+        When a person said that nothing more is to be done about its failure; None if nobody did.
     last_at
         Arrival of the newest object.
     reported_at
@@ -97,6 +100,7 @@ class KeptExam:
     reported_at: float | None = None
     at_work: bool = False
     failed: bool = False
+    dismissed_at: float | None = None
     parcels: tuple[Parcel, ...] = ()
     images: int = 0
     image_bytes: int = 0
@@ -106,7 +110,8 @@ class KeptExam:
     @property
     def done_at(self) -> float:
         """When the last thing happened that its answer needed."""
-        return max([self.last_at, self.reported_at or 0.0, *(parcel.settled_at for parcel in self.parcels)])
+        settled = (parcel.settled_at for parcel in self.parcels)
+        return max([self.last_at, self.reported_at or 0.0, self.dismissed_at or 0.0, *settled])
 
 
 @dataclass(frozen=True)
@@ -130,11 +135,13 @@ class Plan:
 
 def unfinished(exam: KeptExam, terms: Terms) -> Stay | None:
     """Say why an exam is not done; None if it is."""
+    failed, closed = exam.state == "failed" or exam.failed, exam.dismissed_at is not None
+    unanswered = exam.state not in NO_ANSWER and (exam.state != "reported" or exam.reported_at is None)
     reasons = (
         (exam.state in {"open", "due"}, Stay.OPEN),
         (exam.at_work, Stay.AT_WORK),
-        (exam.state == "failed" or exam.failed, Stay.FAILED),
-        (exam.state not in NO_ANSWER and (exam.state != "reported" or exam.reported_at is None), Stay.UNANSWERED),
+        (failed and not closed, Stay.FAILED),
+        (unanswered and not (failed and closed), Stay.UNANSWERED),
         (any(parcel.state in UNSENT for parcel in exam.parcels), Stay.UNSENT),
         (any(parcel.state == "dead" for parcel in exam.parcels), Stay.DEAD),
         (not all(_is_settled(parcel, terms) for parcel in exam.parcels), Stay.UNPROVEN),
@@ -144,7 +151,7 @@ def unfinished(exam: KeptExam, terms: Terms) -> Stay | None:
 
 def _is_settled(parcel: Parcel, terms: Terms) -> bool:
     asked = parcel.destination in terms.known - terms.unasked
-    return parcel.state == SETTLED or (parcel.state == "sent" and not asked)
+    return parcel.state in SETTLED or (parcel.state == "sent" and not asked)
 
 
 def may_lose_images(exam: KeptExam, terms: Terms, *, now: float, early: bool = False) -> bool:

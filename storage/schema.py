@@ -60,6 +60,8 @@ class Exam(Base):
     sends it (see `storage.priors`).
     `opened_at` is the arrival of the first image since it was (re)opened, `last_image_at` that of the last image or
     mark. `bundle_sha256` is the model bundle that judges it (see `storage.pins`).
+    `dismissed_at`: when a person said that nothing more is to be done about its failure (see `storage.dismissal`);
+    None again once it is decided anew.
     """
 
     __tablename__ = "exam"
@@ -84,6 +86,7 @@ class Exam(Base):
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     failure: Mapped[str] = mapped_column(Text, default="")
     bundle_sha256: Mapped[str] = mapped_column(String(64), default="")
+    dismissed_at: Mapped[float | None] = mapped_column(Float, default=None)
 
 
 class Study(Base):
@@ -224,7 +227,8 @@ class Outbox(Base):
     """One result to one destination.
 
     state: `due`, `leased`, `dead` (a person has to look; see `last_error`), `sent` (the peer has answered that it has
-    it), `proven` (it was found there, or the peer has committed itself to keep it).
+    it), `proven` (it was found there, or the peer has committed itself to keep it), `dismissed` (it was dead, and a
+    person said at `dismissed_at` that it need not get there).
     proof_due_at: when a `sent` row is to be asked after (again); None where nothing is to be asked.
     proof_attempts: how often the destination has said that it does not have it; `proof_error`: why it is not proven.
     proven_by: `commitment`, `query` or "".
@@ -256,6 +260,7 @@ class Outbox(Base):
     proof_error: Mapped[str] = mapped_column(Text, default="")
     proven_at: Mapped[float | None] = mapped_column(Float, default=None)
     proven_by: Mapped[str] = mapped_column(String(16), default="")
+    dismissed_at: Mapped[float | None] = mapped_column(Float, default=None)
 
 
 class DeliveryAttempt(Base):

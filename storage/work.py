@@ -172,13 +172,14 @@ def claim_exam(
         failure = row.failure or (DIED if row.attempts else "")
         claim = ExamClaim(row.id, row.completeness, row.attempts + 1, owner, now + lease_seconds, failure)
         failed = {"state": "failed", "failure": failure, "lease_owner": "", "lease_until": 0.0}
+        begun = {"failure": "", **_leased(claim)}
         with db.write() as session:
             taken = changed(
                 session,
                 update(Exam)
                 .where(Exam.id == row.id, Exam.state == "due", Exam.attempts == row.attempts, ~_unfinished_views())
                 .where(Exam.lease_owner == row.lease_owner, Exam.lease_until == row.lease_until)
-                .values(**(failed if spent else {**_leased(claim), "failure": ""})),
+                .values(**(failed if spent else begun), dismissed_at=None),
             )
         if taken and not spent:
             return claim

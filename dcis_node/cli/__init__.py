@@ -11,7 +11,7 @@ import typer
 
 from dcis_node import __version__
 from dcis_node.cli.common import CANNOT_START, DONE, NOT_DONE
-from dcis_node.cli.delivery_commands import requeue
+from dcis_node.cli.delivery_commands import dismiss, requeue
 from dcis_node.cli.exam_commands import exams, preview, retry, trace
 from dcis_node.cli.node_commands import check, demo, metrics, reload, run, status, verify_bundle
 from dcis_node.cli.peer_commands import echo, send
@@ -48,6 +48,7 @@ for command in (
     preview,
     retry,
     requeue,
+    dismiss,
     send,
     echo,
     sweep,

@@ -20,12 +20,12 @@ from dcis_node.operate.supervision_figures import supervision_figures
 from storage.database import Database
 from storage.heartbeat import Beat, beats
 from storage.maintenance import work_done
-from storage.overview import EXAM_STATES, VIEW_STATES, queues
+from storage.overview import EXAM_STATES, VIEW_STATES, count_failed, queues
 from storage.retrievals import STATES as RETRIEVAL_STATES
 
 log = logging.getLogger(__name__)
 
-OUTBOX_STATES = ("due", "leased", "sent", "proven", "dead")
+OUTBOX_STATES = ("due", "leased", "sent", "proven", "dead", "dismissed")
 
 
 def metrics_text(configuration: Configuration, db: Database) -> str:
@@ -80,9 +80,11 @@ def figures(configuration: Configuration, db: Database, *, now: float) -> Iterat
     with db.read() as session:
         seen, counted, works = beats(session), queues(session), work_done(session)
         deliveries = delivery_status(configuration, session, now=now)
+        failed = count_failed(session)
     details = {beat.process: json.loads(beat.detail) if beat.detail else {} for beat in seen}
     yield InfoMetricFamily("dcis_node", "Which node this is", {"version": __version__, "aet": configuration.node.aet})
     yield from _queue_figures(counted)
+    yield _gauge("exams_to_look_at", "Exams without an answer or an analysis that nobody has dismissed", failed)
     yield from delivery_figures(configuration, deliveries)
     yield from _process_figures(seen, details, now)
     yield from supervision_figures(seen)

@@ -154,7 +154,7 @@ def run_retention(
         (IMAGES, plan.images, lambda exam: lose_images(door, exam, early)),
         (RESULTS, plan.results,
          lambda exam: lose_results(door, exam, partial(may_lose_results, terms=terms, now=started))),
-        (ROWS, plan.rows, lambda exam: forget_exam(db, exam, partial(may_lose_rows, terms=terms, now=started))),
+        (ROWS, plan.rows, lambda exam: forget_exam(door, exam, partial(may_lose_rows, terms=terms, now=started))),
     )  # fmt: skip
     try:
         for name, exams, leave in steps:

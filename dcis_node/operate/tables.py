@@ -181,8 +181,12 @@ def _failure_lines(exams: Iterable[Mapping[str, Any]]) -> Text:
 
 def exams_view(exams: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Draw exams, a line each, and below why some of them could not be decided."""
-    failures = [f"exam {exam['exam']}: {exam['failure']}" for exam in exams if exam["failure"]]
+    failures = [f"exam {exam['exam']}: {exam['failure']}{_dismissed(exam)}" for exam in exams if exam["failure"]]
     return Group(_exams_table(exams, title="Exams"), Text("\n".join(failures), style="bold red"))
+
+
+def _dismissed(exam: Mapping[str, Any]) -> str:
+    return f" (dismissed {clock_time(exam['dismissed_at'])})" if exam["dismissed_at"] else ""
 
 
 def _exams_table(exams: Iterable[Mapping[str, Any]], *, title: str) -> Table:
@@ -212,6 +216,7 @@ def trace_view(exams: Sequence[Mapping[str, Any]]) -> Text:
         because = exam["completeness"]
         lines.append(f"exam {exam['exam']}: {exam['state']}{f' ({because})' if because else ''}")
         lines += [f"  FAILED: {exam['failure']}"] if exam["failure"] else []
+        lines += [f"  its failure was dismissed {clock_time(exam['dismissed_at'])}"] if exam["dismissed_at"] else []
         lines += [f"  study {study}" for study in exam["studies"]]
         for instance in exam["instances"]:
             lines += _instance_lines(instance)
@@ -263,7 +268,8 @@ def _report_lines(report: Mapping[str, Any]) -> list[str]:
     for result in report["results"]:
         lines.append(f"    {result['modality']} {result['kind']} {result['sop_instance_uid']}")
         for parcel in result["deliveries"]:
-            lines.append(f"      to {parcel['destination']}: {parcel['state']} {clock_time(parcel['sent_at'])}")
+            at = parcel["dismissed_at" if parcel["state"] == "dismissed" else "sent_at"]
+            lines.append(f"      to {parcel['destination']}: {parcel['state']} {clock_time(at)}")
             tries = ((a["tried_at"], a["status"], a["error"]) for a in parcel["attempts"])
             lines += [f"        {clock_time(at)} {_status(status)} {error}".rstrip() for at, status, error in tries]
             lines += proof_lines(parcel)

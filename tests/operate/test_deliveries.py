@@ -10,11 +10,14 @@ from typer.testing import CliRunner
 
 from dcis_node.cli import app
 from dcis_node.config import configuration_from
+from dcis_node.errors import InputError
+from dcis_node.operate import by_hand
 from dcis_node.operate.metrics import metrics_text
 from dcis_node.operate.status import node_status
 from dcis_node.operate.tables import status_view
 from storage import destinations, outbox
 from storage.database import open_database, upgrade
+from storage.schema import Exam
 from tests.storage.outbox.rows import NOW, add_results, claim, make_report, row
 
 CONFIG = """
@@ -167,5 +170,63 @@ def test_requeue_says_when_there_is_nothing_or_no_such_thing(config, db):
     assert requeue(config).exit_code == 1
     for arguments in (["--destination", "nowhere"], ["--exam", "9.9"]):
         refused = requeue(config, *arguments)
+        assert refused.exit_code != 0
+        assert "no such" in str(refused.exception) or "no such" in refused.output
+
+
+def dismiss(config, *arguments):
+    return CliRunner().invoke(app, ["dismiss", "--config", str(config), *arguments])
+
+
+def exit_code(config):
+    return CliRunner().invoke(app, ["status", "--config", str(config)]).exit_code
+
+
+def test_a_dismissed_dead_letter_is_no_alarm_and_is_still_told(config, configuration, db):
+    dead(db, 2)
+    assert exit_code(config) == 1
+    done = dismiss(config, "1", "--json")
+    assert (done.exit_code, json.loads(done.output)) == (0, {"exams": 0, "results": 2})
+    assert exit_code(config) == 0
+    assert deliveries(configuration, db)["dead"] == []
+    assert "2 dismissed" in shown(configuration, db)
+    assert 'dcis_node_outbox{destination="pacs",state="dismissed"} 2.0' in metrics_text(configuration, db)
+    traced = CliRunner().invoke(app, ["trace", "--config", str(config), "1"])
+    assert traced.output.count("to pacs: dismissed 20") == 2
+    assert requeue(config, "--exam", "1").exit_code == 0
+    assert outbox.counts(db) == {"pacs": {"due": 2}}
+
+
+def test_all_that_goes_to_a_destination_that_is_gone_can_be_dismissed(config, configuration, db):
+    add_results(db, make_report(db), 2, destinations=("pacs", "old"))
+    assert "LATE: 2 results wait for old" in shown(configuration, db, now=NOW + 2 * HOUR)
+    done = dismiss(config, "--destination", "old")
+    assert done.exit_code == 0
+    assert "dismissed: the failure of 0 exams, 2 results" in done.output
+    assert outbox.counts(db) == {"pacs": {"due": 2}, "old": {"dismissed": 2}}
+    assert "wait for old" not in shown(configuration, db, now=NOW + 2 * HOUR)
+
+
+def test_an_exam_and_a_destination_together_dismiss_its_results_there_alone(config, db):
+    dead(db, 1)
+    first, second = dead(db, 1, patient_id="B"), dead(db, 1, patient_id="C")
+    with db.write() as session:
+        session.get_one(Exam, 2).failure = "why"
+    assert dismiss(config, "2", "--destination", "pacs").exit_code == 0
+    assert [row(db, parcel).state for parcel in (*first, *second)] == ["dismissed", "dead"]
+    assert exit_code(config) == 1
+    assert dismiss(config, "2").exit_code == 0
+    with db.read() as session:
+        assert session.get_one(Exam, 2).dismissed_at > NOW
+
+
+def test_dismiss_says_when_there_is_nothing_or_no_such_thing_or_nothing_was_named(config, configuration, db):
+    add_results(db, make_report(db), 1)
+    assert dismiss(config, "1").exit_code == 1
+    assert dismiss(config).exit_code == 2
+    with pytest.raises(InputError, match="not everything"):
+        by_hand.dismiss(configuration, db, destination=None, exam=None, now=NOW)
+    for arguments in (["--destination", "nowhere"], ["9.9"]):
+        refused = dismiss(config, *arguments)
         assert refused.exit_code != 0
         assert "no such" in str(refused.exception) or "no such" in refused.output

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from typer.testing import CliRunner
 
 from dcis_node.cli import app
@@ -14,10 +14,13 @@ from dcis_node.operate.audit.events import StudyRemoved
 from dcis_node.operate.audit.journal import journals
 from dcis_node.operate.lock import NameLock
 from dcis_node.operate.retention import RetentionOrder, is_disk_short, plan_retention, run_retention
+from storage.dismissal import dismiss_failures
 from storage.maintenance import work_done
-from storage.schema import Exam, Patient
+from storage.records import Records
+from storage.schema import Exam, Instance, Patient
 from storage.space import Space
 from tests.operate.retained import DAY, Node, retained_node
+from tests.storage.exam_rows import set_exam
 from tests.storage.test_cohort_holds import cohort
 
 
@@ -70,6 +73,23 @@ def test_in_the_end_the_index_forgets_the_exam(node: Node):
         assert session.get(Exam, exam) is None
         assert session.scalar(select(func.count()).select_from(Patient)) == 0
     assert list(node.files.digests()) == []
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_what_failed_leaves_like_all_else_once_a_person_has_dismissed_it(node: Node, answered: bool):
+    exam = node.answered(days_ago=700) if answered else node.received(days_ago=700)
+    with node.db.write() as session:
+        row = session.get_one(Exam, exam)
+        row.state, row.failure = ("reported" if answered else "failed"), "why"
+        session.execute(update(Instance).where(Instance.analysis == "pending").values(analysis="failed"))
+    assert run(node)[0].staying == {"failed": 1}
+    assert dismiss_failures(node.db, [exam], now=node.now()) == 1
+    assert run(node)[0].staying == {"young": 1}
+    set_exam(node.db, exam, dismissed_at=node.now() - 650 * DAY)
+    told = [event.what for _ in range(3) for event in run(node)[1]]
+    assert told == (["images", "results", "rows"] if answered else ["images", "rows"])
+    assert list(node.files.digests()) == []
+    assert {name.rpartition(".")[2] for name in Records(node.files).names()} == {"retired"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, text
 
 from storage import engines, migrate
 
-EARLIER = ("0001", "0002", "0003", "0004")
+EARLIER = ("0001", "0002", "0003", "0004", "0005")
 
 # Every column of the first schema.
 ROWS: Mapping[str, Mapping[str, object]] = {
@@ -54,6 +54,47 @@ SINCE: Mapping[str, Mapping[str, Mapping[str, object]]] = {
     "0002": {"exam": {"bundle_sha256": "ab"}},
     "0003": {"result": {"kind": "readable_report"}, "view_analysis": {"picture_sha256": "b" * 64}},
     "0004": {"maintenance": {"name": "sweep", "started_at": 1.0, "finished_at": 2.0, "ok": 1, "detail": "{}"}},
+    "0005": {
+        "instance": {"removed_at": 9.0},
+        "result": {"removed_at": 9.5},
+        "outbox": {"proof_due_at": 5.0, "proof_attempts": 1, "proof_error": "", "proven_at": 8.0, "proven_by": "query"},
+        "commitment": {
+            "id": 1,
+            "transaction_uid": "2.25.1",
+            "destination": "pacs",
+            "state": "asked",
+            "asked_at": 5.0,
+            "due_at": 6.0,
+            "reported_at": None,
+        },
+        "commitment_item": {"id": 1, "commitment_id": 1, "outbox_id": 9, "outcome": "", "reason": None},
+        "destination_state": {
+            "destination": "pacs",
+            "breaker": "open",
+            "failures": 3,
+            "changed_at": 4.0,
+            "next_probe_at": 5.0,
+            "last_error": "nobody there",
+        },
+        "retrieval": {
+            "id": 1,
+            "exam_id": 5,
+            "source": "pacs",
+            "purpose": "views",
+            "missing": "R CC",
+            "state": "done",
+            "asked_at": 1.0,
+            "finished_at": 2.0,
+            "attempts": 1,
+            "next_try_at": 1.0,
+            "lease_owner": "",
+            "lease_until": 0.0,
+            "found": 1,
+            "moved": 1,
+            "failed": 0,
+            "text": "",
+        },
+    },
 }
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from storage.forgetting import OF_AN_EXAM, forget_exam
 from storage.index import open_association
+from storage.leaving import Door
 from storage.schema import (
     Association,
     Base,
@@ -21,7 +22,7 @@ from storage.schema import (
     Retrieval,
     Study,
 )
-from tests.operate.retained import Node, retained_node
+from tests.operate.retained import Node, header_of, retained_node
 from tests.storage.exam_rows import receive
 
 
@@ -29,6 +30,10 @@ from tests.storage.exam_rows import receive
 def node(tmp_path: Path) -> Iterator[Node]:
     with retained_node(tmp_path) as made:
         yield made
+
+
+def door(node: Node) -> Door:
+    return Door(node.db, node.files, header_of, now=node.now())
 
 
 def rows(node: Node) -> dict[str, int]:
@@ -63,7 +68,7 @@ def test_all_rows_of_an_exam_leave_and_all_others_stay(node: Node):
     before = rows(node)
     exam = with_everything(node)
     assert rows(node) != before
-    left = forget_exam(node.db, exam, lambda _: True)
+    left = forget_exam(door(node), exam, lambda _: True)
     assert left is not None
     assert (left.studies, left.whole) == ((("1.2.1002", ()),), True)
     assert rows(node) == before
@@ -72,7 +77,7 @@ def test_all_rows_of_an_exam_leave_and_all_others_stay(node: Node):
 def test_what_may_not_leave_stays(node: Node):
     exam = with_everything(node)
     before = rows(node)
-    assert forget_exam(node.db, exam, lambda _: False) is None
+    assert forget_exam(door(node), exam, lambda _: False) is None
     assert rows(node) == before
 
 
@@ -95,7 +100,7 @@ def test_a_patient_stays_as_long_as_another_exam_is_theirs(node: Node):
     first = node.answered(days_ago=900)
     receive(node.db, 77, patient="P1000", study_instance_uid="1.2.77", study_date="20200101", sha256=f"{77:064x}")
     assert rows(node)["exam"] == 2
-    forget_exam(node.db, first, lambda _: True)
+    forget_exam(door(node), first, lambda _: True)
     assert (rows(node)["patient"], rows(node)["exam"]) == (1, 1)
 
 
@@ -104,7 +109,7 @@ def test_a_study_of_two_patients_stays_with_the_other(node: Node):
     receive(node.db, 77, patient="P5", study_instance_uid="1.2.1000", study_date="", sha256=f"{77:064x}")
     with node.db.read() as session:
         other = session.scalars(select(Exam.id).where(Exam.id != first)).one()
-    forget_exam(node.db, first, lambda _: True)
+    forget_exam(door(node), first, lambda _: True)
     with node.db.read() as session:
         assert session.scalars(select(Study.exam_id)).all() == [other]
         assert session.scalars(select(Patient.patient_id)).all() == ["P5"]

@@ -21,7 +21,7 @@ from storage.restore import restore_backup
 from storage.schema import Conflict, Exam, Instance, Outbox, Report, Result, ViewAnalysis
 from storage.sweep import Broom, Swept, sweep
 from tests.operate.retained import DAY, Node, header_of, retained_node
-from tests.storage.exam_rows import received_values
+from tests.storage.exam_rows import received_values, set_exam, set_instance
 from tests.storage.older import read_rows
 from tests.storage.small_node import die, ended
 
@@ -110,7 +110,7 @@ class TestImages:
     def test_an_exam_that_is_gone_is_no_fault(self, node: Node):
         assert lose_images(door(node), 99, yes) is None
         assert lose_results(door(node), 99, yes) is None
-        assert forget_exam(node.db, 99, yes) is None
+        assert forget_exam(door(node), 99, yes) is None
 
     def test_other_bytes_under_their_uids_leave_with_them(self, node: Node):
         exam = node.answered(days_ago=40)
@@ -236,6 +236,58 @@ def killed(node: Node, step, exam: int, where: str, after: int) -> None:
     ended(work)
 
 
+@pytest.fixture
+def bare(node: Node) -> int:
+    """Give an exam of images alone, as a prior is, of which nothing but rows and headers is left."""
+    node.received(days_ago=400, patient="P1")
+    node.received(days_ago=400, patient="P1")
+    set_exam(node.db, 1, state="prior")
+    for number in (1, 2):
+        set_instance(node.db, number, analysis="prior")
+    lose_images(door(node), 1, yes)
+    return 1
+
+
+def test_of_images_alone_no_header_stays_that_would_come_to_life_again(node: Node, bare: int):
+    assert records(node) == ["removed", "removed"]
+    assert forget_exam(door(node), bare, no) is None
+    assert records(node) == ["removed", "removed"]
+    assert forget_exam(door(node), bare, yes) is not None
+    assert records(node) == ["retired", "retired"]
+    node.db.close()
+    node.index.unlink()
+    made = rebuild_index(node.configuration.index_url, node.files, node.describe, stamp="old", delivered=True)
+    node.db = open_database(node.configuration.index_url)
+    assert (made.ok, count(node, Exam), count(node, Instance)) == (True, 0, 0)
+    assert swept(node).kept == 0
+
+
+def test_an_exam_that_a_late_view_holds_at_that_very_moment_is_not_forgotten(node: Node, bare: int):
+    answers = iter([True, False])
+    assert forget_exam(door(node), bare, lambda _: next(answers)) is None
+    assert (count(node, Exam), count(node, Instance)) == (1, 2)
+    assert "removed" in records(node)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("where", "after"),
+    [
+        ("storage.records.Records.replace", 0), ("storage.records.Records.replace", 1),
+        ("storage.records.Records.remove", 0), ("storage.records.Records.remove", 1),
+    ],
+)  # fmt: skip
+def test_a_kill_while_an_exam_is_forgotten_is_ended_by_the_next_sweep_and_run(
+    node: Node, bare: int, where: str, after: int
+):
+    killed(node, forget_exam, bare, where, after)
+    assert (swept(node).ok, swept(node).adopted) == (True, 0)
+    forget_exam(door(node), bare, yes)
+    done = swept(node)
+    assert (done.ok, done.adopted, done.left) == (True, 0, 0)
+    assert (count(node, Exam), records(node)) == (0, ["retired", "retired"])
+
+
 def _class_of(path: str):
     module, _, name = path.rpartition(".")
     return getattr(__import__(module, fromlist=[name]), name)
@@ -316,7 +368,7 @@ class TestIndexAgain:
         backup = make_backup(order).path
         lose_images(door(node), exam, yes)
         lose_results(door(node), exam, yes)
-        forget_exam(node.db, exam, yes)
+        forget_exam(door(node), exam, yes)
         assert count(node, Instance) == 0
         node.db.close()
         restore_backup(backup, node.index, node.files, now=node.now())
@@ -335,7 +387,7 @@ class TestIndexAgain:
         make_backup(BackupOrder(node.index, node.files, folder, node.now(), kept=3))
         lose_images(door(node), exam, yes)
         lose_results(door(node), exam, yes)
-        forget_exam(node.db, exam, yes)
+        forget_exam(door(node), exam, yes)
         backup = make_backup(BackupOrder(node.index, node.files, folder, node.now() + 60, kept=3)).path
         node.db.close()
         restore_backup(backup, node.index, node.files, now=node.now())

@@ -61,6 +61,39 @@ def test_an_exam_that_is_not_done_stays_and_says_why(changes, reason):
     assert stays(exam(**changes)) == reason
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": "failed", "reported_at": None, "parcels": ()},
+        {"failed": True},
+        {"failed": True, "parcels": (Parcel("pacs", "dismissed"),)},
+    ],
+)
+def test_what_a_person_has_dismissed_leaves_its_days_after(changes):
+    for days, reason in ((29.0, Stay.YOUNG), (31.0, None)):
+        assert stays(exam(90.0, dismissed_at=NOW - days * DAY_SECONDS, **changes)) == reason
+
+
+@pytest.mark.parametrize(("days", "reason"), [(29.0, Stay.YOUNG), (31.0, None)])
+def test_days_of_a_dismissed_result_count_from_its_dismissal(days, reason):
+    parcels = (Parcel("pacs", "dismissed", NOW - days * DAY_SECONDS), Parcel("pacs", "proven", 1.0))
+    assert stays(exam(90.0, parcels=parcels)) == reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"state": "open"}, Stay.OPEN),
+        ({"at_work": True, "failed": True}, Stay.AT_WORK),
+        ({"reported_at": None}, Stay.UNANSWERED),
+        ({"failed": True, "parcels": (Parcel("pacs", "dead"),)}, Stay.DEAD),
+        ({"failed": True, "parcels": (Parcel("pacs", "due"),)}, Stay.UNSENT),
+    ],
+)
+def test_a_dismissal_covers_the_failure_and_nothing_else(changes, reason):
+    assert stays(exam(90.0, dismissed_at=NOW - 80 * DAY_SECONDS, **changes)) == reason
+
+
 @pytest.mark.parametrize("destination", ["archive", "one_that_is_gone"])
 def test_sent_is_enough_where_nobody_asks_for_a_proof(destination):
     assert stays(exam(parcels=(Parcel(destination, "sent", 1.0),))) is None
@@ -122,7 +155,7 @@ def test_what_was_done_in_the_future_stays(ahead):
 parcels = st.builds(
     Parcel,
     destination=st.sampled_from(["pacs", "archive", "gone"]),
-    state=st.sampled_from(["due", "leased", "dead", "sent", "proven"]),
+    state=st.sampled_from(["due", "leased", "dead", "dismissed", "sent", "proven"]),
     settled_at=st.floats(NOW - 1000 * DAY_SECONDS, NOW + DAY_SECONDS),
 )
 moments = st.floats(NOW - 1000 * DAY_SECONDS, NOW + 2 * DAY_SECONDS)
@@ -134,6 +167,7 @@ exams = st.builds(
     reported_at=st.none() | moments,
     at_work=st.booleans(),
     failed=st.booleans(),
+    dismissed_at=st.none() | moments,
     parcels=st.lists(parcels, max_size=3).map(tuple),
     images=st.integers(0, 3),
     image_bytes=st.integers(0, 500),
@@ -154,11 +188,12 @@ several = st.lists(exams, max_size=8, unique_by=lambda exam: exam.id)
 def test_nothing_unsent_and_nothing_of_an_open_exam_is_ever_chosen(kept, settings, wanted):
     plan = choose(kept, settings, now=NOW, wanted_bytes=wanted)
     for chosen in (*plan.images, *plan.results, *plan.rows):
-        assert chosen.state in {"reported", "idle", "prior"}
+        assert chosen.state in {"reported", "idle", "prior"} or (chosen.state == "failed" and chosen.dismissed_at)
         assert not chosen.at_work
-        assert not chosen.failed
+        assert not chosen.failed or chosen.dismissed_at
         for parcel in chosen.parcels:
-            assert parcel.state == "proven" or (parcel.state == "sent" and parcel.destination != "pacs")
+            settled = parcel.state in {"proven", "dismissed"}
+            assert settled or (parcel.state == "sent" and parcel.destination != "pacs")
     assert all(chosen.images for chosen in plan.images)
     assert not any(chosen.images or chosen.held for chosen in (*plan.results, *plan.rows))
     assert not any(chosen.others for chosen in plan.rows)

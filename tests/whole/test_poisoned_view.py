@@ -63,6 +63,9 @@ def test_a_poisoned_view_is_set_aside_by_a_running_node_and_can_be_retried(tmp_p
         second = node.pid_of("analyse-0")
         status = node.command("status", "--json")
         shown = json_of(status)
+        assert node.command("dismiss", study).returncode == 0
+        dismissed = node.command("status", "--json")
+        traced = node.command("trace", study).stdout
         poison.unlink()
         assert node.command("retry", study).returncode == 0
         again = node.wait_for_answer(study, version=2)
@@ -77,6 +80,8 @@ def test_a_poisoned_view_is_set_aside_by_a_running_node_and_can_be_retried(tmp_p
     assert status.returncode == 1
     assert [(one["studies"], one["state"]) for one in shown["failures"]] == [([study], "reported")]
     assert "1 x analysis_process_died" in shown["failures"][0]["failure"]
+    assert (dismissed.returncode, json_of(dismissed)["failures"]) == (0, [])
+    assert "its failure was dismissed" in traced
     assert {view["reason"] for view in again["reports"][-1]["views"]} == {"eligible"}
     assert len(pacs.uids()) == len(set(pacs.uids()))
     assert "WHOLE" not in log
