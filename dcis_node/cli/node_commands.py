@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +53,9 @@ def run(
         str | None, typer.Argument(help=f"One process alone: {', '.join(ROLES)}. Left out: the whole node.")
     ] = None,
     config: ConfigOption = Path("config.toml"),
-    name: Annotated[str, typer.Option("--name", help="Name of a process that is run alone; unique in the index.")] = "",
+    name: Annotated[
+        str, typer.Option("--name", help="Name of a process that is run alone, such as receive-1; unique in the index.")
+    ] = "",
     listen_fd: Annotated[int | None, typer.Option("--listen-fd", hidden=True)] = None,
     tls_listen_fd: Annotated[int | None, typer.Option("--tls-listen-fd", hidden=True)] = None,
     lifeline_fd: Annotated[int | None, typer.Option("--lifeline-fd", hidden=True)] = None,
@@ -66,6 +69,8 @@ def run(
     """
     if role is not None and role not in ROLES:
         raise typer.BadParameter(f"{role!r} is no role; allowed: {', '.join(ROLES)}")
+    if name and not re.fullmatch(rf"{role}-[A-Za-z0-9._-]+", name):
+        raise typer.BadParameter(f"{name!r}: the name of this process begins with {role}-: `status` tells roles by it")
     if role == "receive" and lifeline_fd is not None:  # alone, it prepares the index first, and needs more for that
         from dcis_node.operate.decoders import shut_out_decoders
 
@@ -113,14 +118,15 @@ def verify_bundle(config: ConfigOption = Path("config.toml"), config_fd: ConfigF
 def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = False) -> None:
     """Show the model, the processes, the queues and the last exams.
 
-    Exit code 1 if a process is silent or in a crash loop, the last reload was refused, the analysis runs on the CPU as
-    its device failed, a result is dead, images are refused because the disk is nearly full, our TLS certificate has
-    expired or a new one cannot be used, the model that should judge was refused, the work of the night failed or is
-    overdue, a job of the clock failed, is late or hangs, or an exam got no answer or one without its analysis (`retry`
-    decides it again).
+    Exit code 1 if whatever stands in red needs a person: no node runs, a process is silent or in a crash loop, the last
+    reload was refused, the analysis runs on the CPU as its device failed, a destination has not answered for an hour, a
+    result has waited for an hour or is dead, images are refused because the disk is nearly full, our TLS certificate
+    has expired or a new one cannot be used, the model that should judge was refused, the work of the night failed or is
+    overdue, a job of the clock failed, is late or hangs, the audit repository has taken nothing for an hour, or an exam
+    got no answer or one without its analysis (`retry` decides it again; `dismiss` says that a person has looked).
     """
     with uncollected():
-        from dcis_node.operate.status import node_status
+        from dcis_node.operate.status import node_status, wants_a_person
 
         with open_index(config) as (configuration, db):
             values = node_status(configuration, db)
@@ -130,13 +136,7 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
             from dcis_node.operate.tables import status_view
 
             console().print(status_view(values))
-    silent = any(process["state"] != "alive" for process in values["processes"])
-    dead = any(counts.get("dead", 0) for counts in values["queues"]["outbox"].values())
-    refused = values["bundle"]["refused"] or values["disk"]["refusing"] or values["tls"]["fault"]
-    undone = any(work["overdue"] or not work["ok"] for work in values["maintenance"])
-    undone = undone or not all(job["ok"] for job in values["jobs"].values())
-    unhealed = values["supervision"]["faults"]
-    raise typer.Exit(NOT_DONE if silent or dead or refused or undone or unhealed or values["failures"] else DONE)
+    raise typer.Exit(NOT_DONE if wants_a_person(values) else DONE)
 
 
 def metrics(config: ConfigOption = Path("config.toml")) -> None:

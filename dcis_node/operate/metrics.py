@@ -103,7 +103,7 @@ def figures(configuration: Configuration, db: Database, *, now: float) -> Iterat
         {work.name: float(work.ok) for work in works},
         label="work",
     )
-    yield from _audit_figures(audit_status(configuration))
+    yield from _audit_figures(audit_status(configuration, now=now))
 
 
 def _queue_figures(counted: Mapping[str, Any]) -> Iterator[Metric]:

@@ -12,7 +12,7 @@ from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
 from dcis_node.operate.deliveries import delivery_status
 from dcis_node.operate.nightly import index_status, maintenance_status
-from dcis_node.operate.supervision import supervision_status
+from dcis_node.operate.supervision import missing_roles, role_of, supervision_status
 from storage.database import Database
 from storage.heartbeat import Beat, beats
 from storage.maintenance import WorkDone, work_done
@@ -31,6 +31,7 @@ def node_status(configuration: Configuration, db: Database, *, now: float | None
     `failures` names the exams at which a person has to look: without an answer, or answered without their analysis.
     """
     moment = time.time() if now is None else now
+    retrieves = bool(configuration.retrieve.sources)
     with db.read() as session:
         seen, works = beats(session), work_done(session)
         return {
@@ -41,18 +42,40 @@ def node_status(configuration: Configuration, db: Database, *, now: float | None
                 configuration, _told_of_tls(seen), listening=_listening(seen, "listening_tls"), now=moment
             ),
             "disk": {**disk_status(configuration), "volumes": volumes_status(works)},
-            "audit": audit_status(configuration),
+            "audit": audit_status(configuration, now=moment),
             "index": index_status(configuration),
             "maintenance": maintenance_status(configuration, works, seen, now=moment),
             "jobs": job_status(seen),
             "bundle": bundle_status(configuration, [json.loads(beat.detail) for beat in seen if _tells_bundle(beat)]),
             "processes": [_process(beat, moment) for beat in seen],
-            "supervision": supervision_status(seen),
+            "supervision": {**supervision_status(seen), "missing": missing_roles(seen, retrieves=retrieves)},
             "queues": queues(session),
             "deliveries": delivery_status(configuration, session, now=moment),
             "exams": last_exams(session),
             "failures": failed_exams(session),
         }
+
+
+def wants_a_person(status: Mapping[str, Any]) -> bool:
+    """Tell whether anything in `node_status` needs a person: what `status` writes in red."""
+    deliveries, supervision = status["deliveries"], status["supervision"]
+    return any(
+        (
+            supervision["missing"],
+            supervision["faults"],
+            any(process["state"] != "alive" for process in status["processes"]),
+            deliveries["dead"],
+            deliveries["stuck"],
+            any(breaker["alarm"] for breaker in deliveries["breakers"]),
+            status["bundle"]["refused"],
+            status["disk"]["refusing"],
+            status["tls"]["fault"],
+            status["audit"]["alarm"],
+            any(work["overdue"] or not work["ok"] for work in status["maintenance"]),
+            not all(job["ok"] for job in status["jobs"].values()),
+            status["failures"],
+        )
+    )
 
 
 def disk_status(configuration: Configuration) -> dict[str, Any]:
@@ -123,7 +146,7 @@ def _listening(seen: tuple[Beat, ...], key: str) -> str:
 
 def is_alive(beat: Beat, now: float) -> bool:
     """Tell whether a process has shown a sign of life lately."""
-    return now - beat.beat_at <= SILENT_SECONDS.get(beat.process.rpartition("-")[0], SILENT_SECONDS_OTHERS)
+    return now - beat.beat_at <= SILENT_SECONDS.get(role_of(beat.process), SILENT_SECONDS_OTHERS)
 
 
 def _process(beat: Beat, now: float) -> dict[str, Any]:

@@ -9,6 +9,38 @@ from storage.heartbeat import Beat
 
 CRASH_LOOP = "crash_loop"
 REFUSED = "refused"
+SUPERVISOR = "supervisor"
+# What a node consists of; the retriever too, where sources are named.
+ROLES = ("receive", "analyse", "deliver", "clock")
+RETRIEVE = "retrieve"
+
+
+def role_of(process: str) -> str:
+    """Give the role of a process by its name, such as `receive-0` or `receive-0.1`."""
+    return process.partition("-")[0]
+
+
+def missing_roles(seen: Sequence[Beat], *, retrieves: bool) -> list[str]:
+    """Say in words what nobody does; nothing under a supervisor, which tells of its processes itself.
+
+    A process that ends as it should takes its sign of life with it, so what was stopped is not seen as silent.
+
+    Parameters
+    ----------
+    retrieves
+        Whether sources are named that missing views are to be asked for at.
+    """
+    names = {beat.process for beat in seen}
+    if SUPERVISOR in names:
+        return []
+    if not names:
+        return ["no node runs: nothing is received, analysed or sent"]
+    there = {role_of(name) for name in names}
+    return [
+        f"nobody runs `dcis-node run {role}`"
+        for role in (*ROLES, *([RETRIEVE] if retrieves else []))
+        if role not in there
+    ]
 
 
 def supervision_status(seen: Sequence[Beat]) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _tls_lines(tls: Mapping[str, Any]) -> Text:
     """Write where TLS is spoken and until when our certificate holds, in red what is wrong with it."""
     lines = Text(f", with TLS on {tls['listening'] or '-'}")
     if tls["not_after"] is not None:
-        style = "bold red" if tls["expires_soon"] else ""
+        style = "yellow" if tls["expires_soon"] else ""
         until = f"{clock_time(tls['not_after'])} ({tls['days_left']:.0f} days)"
         lines.append(f"\ncertificate: {tls['subject'] or tls['sha256']}, holds until {until}", style=style)
     if tls["fault"]:
@@ -137,7 +137,8 @@ def _audit_line(audit: Mapping[str, Any]) -> Text:
         f"audit trail: {audit['repository']}, last taken {clock_time(audit['sent_at'])}, {audit['waiting']} wait"
     )
     if audit["failure"]:
-        line.append(f"\nAUDIT: {audit['failure']} ({clock_time(audit['failed_at'])})", style="bold red")
+        style = "bold red" if audit["alarm"] else "yellow"
+        line.append(f"\nAUDIT: {audit['failure']} ({clock_time(audit['failed_at'])})", style=style)
     return line
 
 
@@ -157,7 +158,7 @@ def _supervision_lines(supervision: Mapping[str, Any]) -> Text:
     lines = Text()
     for name, device in sorted(supervision["devices"].items()):
         lines.append(f"{name} computes on {device['device']}\n")
-    for fault in supervision["faults"]:
+    for fault in (*supervision["missing"], *supervision["faults"]):
         lines.append(f"{fault}\n", style="bold red")
     return lines
 

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import time
 
 import pytest
 from rich.console import Console
@@ -17,7 +18,8 @@ from dcis_node.operate.status import node_status
 from dcis_node.operate.tables import status_view
 from storage import destinations, outbox
 from storage.database import open_database, upgrade
-from storage.schema import Exam
+from storage.schema import Exam, Report
+from tests.operate.signs_of_life import shown_alive
 from tests.storage.outbox.rows import NOW, add_results, claim, make_report, row
 
 CONFIG = """
@@ -178,16 +180,18 @@ def dismiss(config, *arguments):
     return CliRunner().invoke(app, ["dismiss", "--config", str(config), *arguments])
 
 
-def exit_code(config):
+def exit_code(config, db):
+    """Give that of `status` of a node that runs."""
+    shown_alive(db)
     return CliRunner().invoke(app, ["status", "--config", str(config)]).exit_code
 
 
 def test_a_dismissed_dead_letter_is_no_alarm_and_is_still_told(config, configuration, db):
     dead(db, 2)
-    assert exit_code(config) == 1
+    assert exit_code(config, db) == 1
     done = dismiss(config, "1", "--json")
     assert (done.exit_code, json.loads(done.output)) == (0, {"exams": 0, "results": 2})
-    assert exit_code(config) == 0
+    assert exit_code(config, db) == 0
     assert deliveries(configuration, db)["dead"] == []
     assert "2 dismissed" in shown(configuration, db)
     assert 'dcis_node_outbox{destination="pacs",state="dismissed"} 2.0' in metrics_text(configuration, db)
@@ -207,6 +211,23 @@ def test_all_that_goes_to_a_destination_that_is_gone_can_be_dismissed(config, co
     assert "wait for old" not in shown(configuration, db, now=NOW + 2 * HOUR)
 
 
+@pytest.mark.parametrize(("hours", "code"), [(0.9, 0), (1.1, 1)])
+def test_status_ends_with_1_once_a_destination_has_not_answered_for_an_hour(config, db, hours, code):
+    since = time.time() - hours * HOUR
+    destinations.note_failures(db, "pacs", count=3, now=since, error="nobody there")
+    destinations.open_breaker(db, "pacs", now=since, next_probe_at=since + 60)
+    assert exit_code(config, db) == code
+
+
+@pytest.mark.parametrize(("hours", "code"), [(0.9, 0), (1.1, 1)])
+def test_status_ends_with_1_once_a_result_has_waited_for_an_hour(config, db, hours, code):
+    report = make_report(db)
+    with db.write() as session:
+        session.get_one(Report, report).made_at = time.time() - hours * HOUR
+    add_results(db, report, 1)
+    assert exit_code(config, db) == code
+
+
 def test_an_exam_and_a_destination_together_dismiss_its_results_there_alone(config, db):
     dead(db, 1)
     first, second = dead(db, 1, patient_id="B"), dead(db, 1, patient_id="C")
@@ -214,7 +235,7 @@ def test_an_exam_and_a_destination_together_dismiss_its_results_there_alone(conf
         session.get_one(Exam, 2).failure = "why"
     assert dismiss(config, "2", "--destination", "pacs").exit_code == 0
     assert [row(db, parcel).state for parcel in (*first, *second)] == ["dismissed", "dead"]
-    assert exit_code(config) == 1
+    assert exit_code(config, db) == 1
     assert dismiss(config, "2").exit_code == 0
     with db.read() as session:
         assert session.get_one(Exam, 2).dismissed_at > NOW

@@ -20,6 +20,7 @@ from dcis_node.operate.status import disk_status
 from storage.database import open_database
 from storage.heartbeat import beats
 from storage.space import space_of
+from tests.operate.signs_of_life import shown_alive
 
 MORE_THAN_ANY_DISK = 10**18
 
@@ -41,7 +42,11 @@ def folder_finding(configuration: Configuration):
 @pytest.mark.parametrize(("reserve", "code"), [(MORE_THAN_ANY_DISK, 1), (0, 0)])
 def test_status_says_that_images_are_refused_and_exits_with_1(tmp_path: Path, reserve: int, code: int):
     config = written(tmp_path, reserve)
-    prepare(load_configuration(config))
+    configuration = load_configuration(config)
+    prepare(configuration)
+    db = open_database(configuration.index_url)
+    shown_alive(db)
+    db.close()
     result = CliRunner().invoke(app, ["status", "--json", "--config", str(config)])
     disk = json.loads(result.stdout)["disk"]
     assert result.exit_code == code

@@ -9,9 +9,11 @@ from dcis_node.cli import app
 from dcis_node.config import Configuration, load_configuration
 from dcis_node.operate.metrics import metrics_text
 from dcis_node.operate.status import node_status
+from dcis_node.operate.supervision import missing_roles
 from dcis_node.operate.watch import status_line
 from storage.database import open_database, upgrade
-from storage.heartbeat import record_beat
+from storage.heartbeat import beats, record_beat
+from tests.operate.signs_of_life import shown_alive
 from tests.operate.test_status import drawn
 
 CHILD = {"state": "running", "restarts": 0, "silent_ends": 0, "last_exit": "", "reason": "", "next_try_at": None}
@@ -97,3 +99,43 @@ def test_a_reload_of_a_file_that_cannot_be_used_is_refused_before_anybody_is_ask
     done = CliRunner().invoke(app, ["reload", "--config", str(config)])
     assert done.exit_code == 1
     assert "receive.prot = 1: unknown key" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("processes", "missing"),
+    [
+        ((), ["no node runs: nothing is received, analysed or sent"]),
+        (("supervisor",), []),
+        (("supervisor", "receive-0"), []),
+        (("receive-mammo-1", "analyse-0", "deliver-0", "clock-0"), []),
+        (
+            ("receive-0", "receive-1", "clock-0"),
+            ["nobody runs `dcis-node run analyse`", "nobody runs `dcis-node run deliver`"],
+        ),
+    ],
+)
+def test_status_says_what_nobody_does_and_ends_with_1(config, db, processes, missing):
+    if processes:
+        shown_alive(db, *processes)
+    status = CliRunner().invoke(app, ["status", "--json", "--config", str(config)])
+    assert json.loads(status.output)["supervision"]["missing"] == missing
+    assert status.exit_code == bool(missing)
+    assert all(text in drawn(json.loads(status.output)) for text in missing)
+
+
+def test_without_sources_nobody_need_retrieve(db):
+    with db.read() as session:
+        seen = beats(session)
+    assert missing_roles(seen, retrieves=True) == missing_roles(seen, retrieves=False)
+    shown_alive(db, "receive-0", "analyse-0", "deliver-0", "clock-0")
+    with db.read() as session:
+        seen = beats(session)
+    assert missing_roles(seen, retrieves=False) == []
+    assert missing_roles(seen, retrieves=True) == ["nobody runs `dcis-node run retrieve`"]
+
+
+@pytest.mark.parametrize("name", ["rx", "receive", "receive-", "clock-0", "receive-a/b", "receive-a b"])
+def test_a_process_whose_name_does_not_tell_its_role_is_refused(config, name):
+    refused = CliRunner().invoke(app, ["run", "receive", "--name", name, "--config", str(config)])
+    assert refused.exit_code == 2
+    assert "begins with receive-" in refused.output

@@ -9,16 +9,19 @@ from dcis_node.operate.audit.journal import journals
 from dcis_node.operate.audit.progress import read_progress
 
 PIECE_BYTES = 1024 * 1024
+# A repository that takes nothing for so long is a matter for a person; nothing is lost meanwhile.
+LONG_SECONDS = 3600.0
 
 
-def audit_status(configuration: Configuration) -> dict[str, Any]:
+def audit_status(configuration: Configuration, *, now: float) -> dict[str, Any]:
     """Say how many messages wait, and how sending goes.
 
     Returns
     -------
     dict
         `repository` as configured ("" = kept here only); `kept_bytes` on this disk; `waiting` messages (0 without a
-        repository); `sent_at` in Unix seconds or None; `failed_at` and `failure` if the last try failed.
+        repository); `sent_at` in Unix seconds or None; `failed_at` and `failure` if the last try failed; `alarm` if it
+        did and nothing was taken for an hour.
     """
     folder = audit_folder(configuration)
     progress = read_progress(folder)
@@ -31,6 +34,7 @@ def audit_status(configuration: Configuration) -> dict[str, Any]:
         "sent_at": progress.sent_at,
         "failed_at": progress.failed_at,
         "failure": progress.failure,
+        "alarm": bool(progress.failure) and now - (progress.sent_at or 0.0) >= LONG_SECONDS,
     }
 
 

@@ -158,20 +158,29 @@ def test_the_status_counts_what_waits_and_says_why(configuration, tmp_path):
     for number in range(3):
         journal.append(line(float(number)))
     configured = configuration(free_port())
-    assert audit_status(configured)["waiting"] == 3
+    assert audit_status(configured, now=time.time())["waiting"] == 3
     forwarder_of(configured).forward_next()
-    status = audit_status(configured)
+    status = audit_status(configured, now=time.time())
     assert status["waiting"] == 3
     assert status["failure"].endswith("Connection refused")
-    assert status["sent_at"] is None
+    assert (status["sent_at"], status["alarm"]) == (None, True)
     with syslog_server(port=int(configured.audit.repository.rpartition(":")[2])) as server:
         assert forwarder_of(configured).forward_next()
-    status = audit_status(configured)
+    status = audit_status(configured, now=time.time())
     assert (status["waiting"], status["failure"], len(server.messages)) == (0, "", 3)
     assert status["kept_bytes"] > 0
+    assert not status["alarm"]
+    journal.append(line(4.0))
+    forwarder_of(configured).forward_next()
+    status = audit_status(configured, now=time.time() + 3500)
+    assert (bool(status["failure"]), status["alarm"]) == (True, False)
+    assert audit_status(configured, now=time.time() + 3700)["alarm"]
     journal.close()
     alone = configuration_from({"storage": {"folder": str(tmp_path)}}, tmp_path / "config.toml")
-    assert (audit_status(alone)["waiting"], audit_status(alone)["repository"]) == (0, "")
+    assert (audit_status(alone, now=time.time())["waiting"], audit_status(alone, now=time.time())["repository"]) == (
+        0,
+        "",
+    )
 
 
 def test_the_thread_goes_on_after_a_defect(forwarder, write, monkeypatch, caplog):
