@@ -13,6 +13,7 @@ from dcis_node.deliver.sender import echo
 from dcis_node.errors import ConfigurationError, DcisNodeError
 from dcis_node.operate.findings import Finding, Verdict
 from dcis_node.operate.listener import bind_listener, bind_tls_listener, place_of
+from dcis_node.receive.admission import is_within, may_connect
 from dcis_node.receive.certificates import CertificateFacts, check_files, is_key_exposed
 from dcis_node.receive.handshake import reason_of
 from storage.database import open_database
@@ -64,11 +65,14 @@ def _free(check: str, configuration: Configuration) -> Finding:
 
 
 def _answer(configuration: Configuration) -> Finding:
-    """Ask the plain listener by C-ECHO, as a peer that may come plain."""
-    receive = configuration.receive
-    allowed = [peer.aet for peer in receive.peers if not peer.certificates]
+    """Ask the plain listener by C-ECHO, as a peer that may come plain and from this host.
+
+    Where there is none, nothing is tried: the node would rightly refuse it, and warn of an intruder in its log.
+    """
+    receive, here = configuration.receive, own_address(configuration.receive.host)
+    allowed = [peer.aet for peer in receive.peers if not peer.certificates and is_within(here, peer.addresses)]
     if receive.peers and not allowed:
-        detail = "the node runs; no C-ECHO tried: every one of [[receive.peers]] has to come with its certificate"
+        detail = f"the node runs; no C-ECHO tried: none of [[receive.peers]] may come from {here} without a certificate"
         return Finding("listener", Verdict.WARN, detail)
     own = PeerAddress(
         host=receive.host,
@@ -90,6 +94,9 @@ def _tls_answer(configuration: Configuration, place: str) -> Finding:
     if not place:
         return Finding(check, Verdict.FAIL, "the node that runs was started without TLS: start it anew")
     host, _, port = place.rpartition(":")
+    here = own_address(host.strip("[]"))
+    if not may_connect(configuration.receive, here):
+        return Finding(check, Verdict.WARN, f"the node runs; not tried: none of [[receive.peers]] may come from {here}")
     try:
         served, version, verdict = _shake_hands(configuration.tls, (host, int(port)), configuration)
     except OSError as error:
@@ -99,6 +106,14 @@ def _tls_answer(configuration: Configuration, place: str) -> Finding:
         detail = f"{place} shows another certificate than receive.tls.certificate holds: `status` says why"
         return Finding(check, Verdict.FAIL, detail)
     return Finding(check, Verdict.OK, f"the node runs; {place} shows our certificate by {version}{verdict}")
+
+
+def own_address(host: str) -> str:
+    """Give the address from which this host calls its own listener: nothing is sent to find out."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, 104, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.connect(address)
+        return str(probe.getsockname()[0])
 
 
 def _shake_hands(tls: TlsSettings, address: tuple[str, int], configuration: Configuration) -> tuple[str, str, str]:

@@ -48,7 +48,7 @@ def may_connect(settings: ReceiveSettings, address: str) -> bool:
     """
     if not settings.peers:
         return True
-    return any(_within(address, peer.addresses) for peer in settings.peers)
+    return any(is_within(address, peer.addresses) for peer in settings.peers)
 
 
 def to_displace(pending: Sequence[str]) -> int:
@@ -142,7 +142,7 @@ def _judge_peer(
     if not named:
         text = f"calling AE title {calling!r} is not in [[receive.peers]]"
         return Refusal("calling_aet", PERMANENT, SERVICE_USER, CALLING_AE_UNKNOWN, text)
-    here = [peer for peer in named if _within(address, peer.addresses)]
+    here = [peer for peer in named if is_within(address, peer.addresses)]
     if not here:
         text = f"calling AE title {calling!r} may not come from {address}: see its addresses in [[receive.peers]]"
         return Refusal("address", PERMANENT, SERVICE_USER, NO_REASON, text)
@@ -176,7 +176,7 @@ def _what_it_showed(here: Sequence[Peer], certificate: tuple[str, ...] | None) -
     return f"showed a certificate that is not one of its own in [[receive.peers]]: {names}"
 
 
-def _within(address: str, networks: tuple[str, ...]) -> bool:
+def is_within(address: str, networks: tuple[str, ...]) -> bool:
     """Tell whether an address is in one of the networks; no networks means any address."""
     if not networks:
         return True

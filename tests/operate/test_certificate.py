@@ -14,7 +14,7 @@ from dcis_node.config import Configuration, Peer, ReceiveSettings, StorageSettin
 from dcis_node.operate.certificate import keeper_of, told
 from dcis_node.operate.findings import Verdict
 from dcis_node.operate.listener import bind_listeners, place_of
-from dcis_node.operate.listener_check import check_certificate, check_listeners
+from dcis_node.operate.listener_check import check_certificate, check_listeners, own_address
 from dcis_node.operate.status import node_status
 from dcis_node.operate.tables import status_view
 from dcis_node.receive.server import serve
@@ -221,6 +221,26 @@ def test_check_does_not_echo_where_every_peer_needs_its_certificate(running, con
     found = list(check_listeners(running(configured(node, peers=peers))))
     assert [f.verdict for f in found] == [Verdict.WARN, Verdict.OK]
     assert "no C-ECHO tried" in found[0].detail
+
+
+def test_check_calls_as_no_peer_that_may_not_come_from_this_host(running, configured, node, caplog):
+    """With the networks of a hospital in [[receive.peers]] a node in good health is no failure."""
+    peers = (Peer(aet="PACS", addresses=("10.1.2.0/24",)),)
+    found = list(check_listeners(running(configured(node, peers=peers))))
+    assert [f.verdict for f in found] == [Verdict.WARN, Verdict.WARN]
+    assert all("may come from 127.0.0.1" in f.detail for f in found)
+    assert "refused" not in caplog.text
+
+
+def test_check_echoes_as_a_peer_that_may_come_from_this_host(running, configured, node):
+    peers = (Peer(aet="PACS", addresses=("10.1.2.0/24",)), Peer(aet="OWN", addresses=("127.0.0.0/8",)))
+    found = list(check_listeners(running(configured(node, peers=peers))))
+    assert [f.verdict for f in found] == [Verdict.OK, Verdict.OK]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 -- nothing is bound
+def test_check_knows_from_where_it_would_call(host):
+    assert own_address(host) == "127.0.0.1"
 
 
 def test_check_echoes_as_a_peer_that_may_come_plain(running, configured, node):
