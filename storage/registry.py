@@ -224,6 +224,11 @@ class Registry:
             entry = self._append("fixed", asdict(terms), now)
             self._write(TEST_SET, {**entry.values, "since": entry.at})
 
+    @property
+    def is_there(self) -> bool:
+        """Tell whether the folder is a registry: not missing, and not the empty place of a disk that is not mounted."""
+        return (self.folder / JOURNAL).is_file()
+
     def active(self) -> Active | None:
         """Give the active bundle; None if the shipped one is.
 

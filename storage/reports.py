@@ -154,3 +154,8 @@ def _values(row: Result) -> NewResult:
         modality=row.modality,
         sha256=row.sha256,
     )
+
+
+def last_judged_by(session: Session) -> str:
+    """Give the SHA-256 of the bundle of the newest report; "" if there is none."""
+    return session.scalar(select(Report.bundle_sha256).order_by(Report.id.desc()).limit(1)) or ""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from dcis_node.errors import BundleError
+from dcis_node.errors import BundleError, StorageError
 from dcis_node.model.bundle import Bundle, load_bundle
 from storage.registry import Registry
 
@@ -68,11 +68,15 @@ class RegistryBundles:
         It need not be there yet.
     shipped
         Folder of the shipped bundle.
+    last_used
+        SHA-256 of the bundle by which this node judged last; "" if it has not.
     """
 
-    def __init__(self, registry: Registry, *, shipped: Path) -> None:
+    def __init__(self, registry: Registry, *, shipped: Path, last_used: str = "") -> None:
         self._registry = registry
         self._shipped = shipped
+        self._last_used = last_used
+        self._was_there = False
 
     def stamp(self) -> Stamp:
         """Give what changes with `active.json`; None if there is none."""
@@ -81,15 +85,27 @@ class RegistryBundles:
     def active(self) -> Bundle:
         """Load the active bundle, every byte of it checked.
 
+        The shipped one stands in for a registry that never was. A registry that was, and is gone, is a disk that is not
+        mounted: then nobody's images are judged by a synthetic model in its place.
+
         Raises
         ------
         StorageError
-            The registry says nothing that can be relied on.
+            The registry says nothing that can be relied on, or it was there and is not any more.
         BundleError
             The bundle does not load.
         """
         active = self._registry.active()
-        return load_bundle(self._shipped) if active is None else self._load(active.sha256)
+        if active is not None:
+            self._was_there = True
+            return self._load(active.sha256)
+        shipped = load_bundle(self._shipped)
+        if self._registry.is_there:
+            self._was_there = True
+        elif self._was_there or self._last_used not in {"", shipped.sha256}:
+            gone = f"the registry of models {self._registry.folder} is not there"
+            raise StorageError(f"{gone}, and this node judged by another model than the shipped one: mount it")
+        return shipped
 
     def find(self, sha256: str) -> Bundle:
         """Load a bundle of the registry, or the shipped one.

@@ -6,8 +6,13 @@ from dcis_node.model.bundle import Bundle, demo_bundle_folder, load_bundle
 from storage.registry import Registry
 
 
-def bundles_of(configuration: Configuration) -> Bundles:
+def bundles_of(configuration: Configuration, *, last_used: str = "") -> Bundles:
     """Give the bundle that the configuration names, or the registry of which the active one is taken.
+
+    Parameters
+    ----------
+    last_used
+        SHA-256 of the bundle by which this node judged last; "" if it has not, or that is not known.
 
     Raises
     ------
@@ -15,14 +20,15 @@ def bundles_of(configuration: Configuration) -> Bundles:
         The one bundle is not there, altered, of another hash than demanded, or needs settings unknown here.
     """
     if configuration.takes_registry:
-        return RegistryBundles(Registry(configuration.registry_folder), shipped=demo_bundle_folder())
+        registry = Registry(configuration.registry_folder)
+        return RegistryBundles(registry, shipped=demo_bundle_folder(), last_used=last_used)
     name = configuration.analyse.bundle
     folder = demo_bundle_folder() if name == "demo" else configuration.base / name
     return OneBundle(load_bundle(folder, expected_sha256=configuration.analyse.bundle_sha256 or None))
 
 
-def bundle_of(configuration: Configuration) -> Bundle:
-    """Load the bundle that new exams are judged by.
+def bundle_of(configuration: Configuration, *, last_used: str = "") -> Bundle:
+    """Load the bundle that new exams are judged by (`last_used`: see `bundles_of`).
 
     Raises
     ------
@@ -31,4 +37,4 @@ def bundle_of(configuration: Configuration) -> Bundle:
     StorageError
         The registry says nothing that can be relied on.
     """
-    return bundles_of(configuration).active()
+    return bundles_of(configuration, last_used=last_used).active()

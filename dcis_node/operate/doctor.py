@@ -31,6 +31,7 @@ from storage.backup import backups, refuse_folder
 from storage.database import check_location, open_database
 from storage.engines import sqlite_file
 from storage.registry import Registry
+from storage.reports import last_judged_by
 from storage.space import shortage, space_of
 
 # A four-view exam is 30-150 MB as received; below this a busy day fills the disk.
@@ -125,7 +126,7 @@ def _decoders(configuration: Configuration) -> Iterator[Finding]:
 
 
 def _bundle(configuration: Configuration) -> Iterator[Finding]:
-    bundle = bundle_of(configuration)
+    bundle = bundle_of(configuration, last_used=_last_used(configuration))
     detail = f"{bundle.name} {bundle.version}, scenario {bundle.scenario}, sha256 {bundle.sha256}"
     if configuration.takes_registry:
         detail += f" ({_in_registry(configuration)})"
@@ -133,6 +134,18 @@ def _bundle(configuration: Configuration) -> Iterator[Finding]:
         yield Finding("bundle", Verdict.WARN, f"{detail}: SYNTHETIC, its figures have no clinical meaning")
     else:
         yield Finding("bundle", Verdict.OK, detail)
+
+
+def _last_used(configuration: Configuration) -> str:
+    try:
+        db = open_database(configuration.index_url)
+    except DcisNodeError:  # not there yet, or the finding of its own says what is wrong with it
+        return ""
+    try:
+        with db.read() as session:
+            return last_judged_by(session)
+    finally:
+        db.close()
 
 
 def _in_registry(configuration: Configuration) -> str:

@@ -10,6 +10,7 @@ from dcis_node.operate.bundles import bundles_of
 from dcis_node.operate.process import running_process
 from dcis_node.operate.pulse import LastWords, Pulse
 from dcis_node.operate.site import destinations_of, equipment_of
+from storage.reports import last_judged_by
 
 # Exit code of a worker that ends itself because an item hangs.
 HUNG = 70
@@ -27,10 +28,12 @@ def run_analyse(configuration: Configuration, name: str, *, lifeline: int | None
 
     record = DeviceRecord(configuration.folder / "locks" / f"{name}{SUFFIX}")
     with running_process(configuration, name, lifeline=lifeline) as process:
+        with process.db.read() as session:
+            last_used = last_judged_by(session)
         why = run_worker(
             db=process.db,
             files=process.files,
-            bundles=bundles_of(configuration),
+            bundles=bundles_of(configuration, last_used=last_used),
             settings=settings,
             equipment=equipment_of(configuration),
             destinations=destinations_of(configuration),

@@ -84,3 +84,38 @@ def test_an_edited_switch_is_no_switch(bundles, registry, tmp_path, bundle):
 def test_an_unknown_bundle_is_not_found(bundles):
     with pytest.raises(BundleError, match="not the expected"):
         bundles.find("0" * 64)
+
+
+def test_a_registry_that_vanishes_is_not_replaced_by_the_shipped_bundle(bundles, registry, tmp_path, bundle):
+    """As when its disk is gone: an empty folder is there in its place, or none."""
+    one = publish(registry, tmp_path, bundle, "1")
+    registry.activate(one, comparison="", expected="", now=NOW)
+    assert bundles.active().sha256 == one
+    registry.folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="is not there, and this node judged by another model"):
+        bundles.active()
+    registry.folder.mkdir()
+    with pytest.raises(StorageError, match="mount it"):
+        bundles.active()
+    registry.folder.rmdir()
+    (tmp_path / "elsewhere").rename(registry.folder)
+    assert bundles.active().sha256 == one
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_registry_that_is_not_there_at_the_start_of_a_node_that_judged_by_it_is_refused(
+    tmp_path, bundle, bundle_folder, made
+):
+    registry = Registry(tmp_path / "none")
+    if made:
+        registry.folder.mkdir()
+    with pytest.raises(StorageError, match="is not there"):
+        RegistryBundles(registry, shipped=bundle_folder, last_used="0" * 64).active()
+    assert RegistryBundles(registry, shipped=bundle_folder, last_used=bundle.sha256).active().sha256 == bundle.sha256
+
+
+def test_after_a_rollback_to_the_shipped_bundle_the_registry_says_so(registry, tmp_path, bundle, bundle_folder):
+    one = publish(registry, tmp_path, bundle, "1")
+    registry.activate(one, comparison="", expected="", now=NOW)
+    registry.roll_back(now=NOW)
+    assert RegistryBundles(registry, shipped=bundle_folder, last_used=one).active().sha256 == bundle.sha256

@@ -8,7 +8,10 @@ from dcis_node.model.bundle import Bundle, demo_bundle_folder, load_bundle
 from dcis_node.operate import doctor
 from dcis_node.operate.bundles import bundle_of
 from dcis_node.operate.findings import Verdict
+from storage.database import open_database, upgrade
 from storage.registry import Registry, create_registry
+from storage.schema import Report
+from tests.storage.outbox.rows import make_report
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +62,19 @@ def test_check_fails_when_the_active_bundle_was_altered(tmp_path, demo):
     (registry.bundle_folder(demo.sha256) / "fold-1.safetensors").unlink()
     finding = checked(configured(tmp_path, bundle="registry"))
     assert (finding.verdict, "fold-1.safetensors" in finding.detail) == (Verdict.FAIL, True)
+
+
+def test_check_fails_when_the_registry_that_this_node_judged_by_is_gone(tmp_path, demo):
+    registry = promoted(tmp_path / "registry", demo)
+    configuration = configured(tmp_path, bundle="registry")
+    configuration.folder.mkdir()
+    upgrade(configuration.index_url)
+    db = open_database(configuration.index_url)
+    report = make_report(db)
+    with db.write() as session:
+        session.get_one(Report, report).bundle_sha256 = "0" * 64
+    db.close()
+    assert checked(configuration).verdict is Verdict.WARN
+    registry.folder.rename(tmp_path / "elsewhere")
+    finding = checked(configuration)
+    assert (finding.verdict, "is not there" in finding.detail) == (Verdict.FAIL, True)
