@@ -90,6 +90,10 @@ class DeviceError(DcisNodeError):
         self.spoilt = spoilt
 
 
+class MachineError(DcisNodeError):
+    """The machine failed, not the item in hand: a disk without room, too little memory, no free file descriptor."""
+
+
 class ResultError(DcisNodeError):
     """A result object failed the check that stands before storing it."""
 

@@ -219,6 +219,24 @@ def fail_exam(db: Database, claim: ExamClaim, *, failure: str, retry_at: float, 
         return changed(session, update(Exam).where(held_exam(claim)).values(**values))
 
 
+def give_back_exam(db: Database, claim: ExamClaim, *, retry_at: float) -> bool:
+    """Give an exam back undecided: what failed was not the exam, and the attempt does not count.
+
+    Parameters
+    ----------
+    retry_at
+        When it may be claimed again (Unix seconds).
+
+    Returns
+    -------
+    bool
+        False if the lease was lost meanwhile; nothing was changed then.
+    """
+    values = {"failure": claim.failure, "attempts": claim.attempts - 1, "lease_owner": "", "lease_until": retry_at}
+    with db.write() as session:
+        return changed(session, update(Exam).where(held_exam(claim)).values(**values))
+
+
 def retry_exam(db: Database, exam_id: int) -> bool:
     """Let an exam be decided again that was answered without its analysis, without that of a view, or not at all.
 

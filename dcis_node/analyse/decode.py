@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcis_node.analyse.confinement import PARENT
-from dcis_node.analyse.limits import EXIT_CODES, DecodeLimits
+from dcis_node.analyse.limits import EXIT_CODES, EXIT_MACHINE, DecodeLimits
 from dcis_node.config import AnalyseSettings
-from dcis_node.errors import DecoderError, PixelError
+from dcis_node.errors import DecoderError, MachineError, PixelError
 from dcis_node.mammogram.facts import Reason
 
 CHILD = "dcis_node.analyse.decode_child"
@@ -35,6 +35,8 @@ TEXTS = {
     Reason.PIXELS_UNDECODABLE: "the pixel data cannot be decoded",
     Reason.PIXELS_OVER_LIMIT: "the image needs more than decoding may use",
 }
+# Python's own exit code: an error that nobody caught, such as a disk that cannot be read, or a module that is missing.
+PYTHON_ERROR = 1
 # The kernel's ways to say that a limit was reached.
 LIMIT_SIGNALS = (signal.SIGXCPU, signal.SIGXFSZ, signal.SIGKILL)
 
@@ -61,7 +63,12 @@ def decode_pixels(path: Path, settings: AnalyseSettings, *, scratch: Path) -> ND
     PixelError
         The decoder said no; the same file will be refused again.
     DecoderError
-        It died (`pixels_undecodable`), or reached a limit of time or memory (`pixels_over_limit`).
+        It died (`pixels_undecodable`), reached a limit of time or memory (`pixels_over_limit`), or ended by an error of
+        Python's that no bytes account for (`analysis_failed`: `retry` tries it again).
+    MachineError
+        The machine was short of disk, memory or descriptors; the file is not to blame.
+    OSError
+        The same, on this side.
     """
     limits = DecodeLimits(
         max_pixels=settings.max_pixels,
@@ -88,7 +95,7 @@ def answer_of_child(
 
     Raises
     ------
-    PixelError, DecoderError
+    PixelError, DecoderError, MachineError, OSError
         As `decode_pixels` does.
     """
     command = [sys.executable, "-P", "-m", child, *limits.to_arguments(), str(path)]
@@ -119,11 +126,15 @@ def _raise_for(code: int) -> None:
     """Turn the child's exit code into its reason."""
     if code == 0:
         return
+    if code == EXIT_MACHINE:
+        raise MachineError("the decoder had too little room on the disk, or too little memory")
     reason = REASON_OF_EXIT.get(code)
     if reason is not None:
         raise PixelError(reason, TEXTS[reason])
     if code < 0 and -code in LIMIT_SIGNALS:
         raise DecoderError(Reason.PIXELS_OVER_LIMIT, f"the decoder was ended by {signal.Signals(-code).name}")
+    if code == PYTHON_ERROR:
+        raise DecoderError(Reason.ANALYSIS_FAILED, "the decoder ended by an error that is none of the pixels")
     raise DecoderError(Reason.PIXELS_UNDECODABLE, f"the decoder died with code {code}")
 
 

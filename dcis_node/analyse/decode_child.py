@@ -4,13 +4,14 @@ It limits and confines itself before it imports any decoder, writes the stored p
 and says with its exit code what was wrong otherwise. Nothing else leaves it.
 """
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
 
 from dcis_node.analyse.confinement import PARENT, confine, die_with_parent
-from dcis_node.analyse.limits import EXIT_CODES, DecodeLimits
+from dcis_node.analyse.limits import EXIT_CODES, EXIT_MACHINE, MACHINE_ERRNOS, DecodeLimits
 
 LIMITS = 4
 
@@ -36,6 +37,12 @@ def main(arguments: list[str], work: Callable[[str, int, int], int] | None = Non
         return (work or _decode)(arguments[LIMITS], limits.max_pixels, output)
     except MemoryError:
         return EXIT_CODES["pixels_over_limit"]
+    except OSError as error:
+        if error.errno in MACHINE_ERRNOS:
+            return EXIT_MACHINE
+        if error.errno == errno.EFBIG:  # RLIMIT_FSIZE: Python ignores its signal
+            return EXIT_CODES["pixels_over_limit"]
+        raise
 
 
 def _take_standard_output() -> int:
@@ -59,8 +66,11 @@ def _decode(path: str, max_pixels: int, output: int) -> int:
         pixels = stored_pixels(dcmread(path), max_pixels=max_pixels)
     except PixelError as error:
         return EXIT_CODES.get(error.reason, EXIT_CODES["pixels_undecodable"])
+    array = np.ascontiguousarray(pixels)
     with os.fdopen(output, "wb") as file:
-        np.lib.format.write_array(file, np.ascontiguousarray(pixels), allow_pickle=False)
+        # Not `write_array`: of a full disk it says how many bytes were written, and no error number.
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.data)
     return 0
 
 

@@ -1,5 +1,6 @@
 """What the decoding child and its parent agree on: arguments, exit codes, limits. Standard library only."""
 
+import errno
 import resource
 from dataclasses import astuple, dataclass
 
@@ -12,6 +13,13 @@ EXIT_CODES = {
     "pixels_undecodable": 13,
     "pixels_over_limit": 14,
 }
+# That the machine failed and the file is not to blame: no reason of a view.
+EXIT_MACHINE = 15
+# What the system says when it is short of something for everybody, and may have it again the next minute. An error of
+# one file (EIO) is not among them: that file would be waited for without end.
+MACHINE_ERRNOS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
+)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The analysis worker: one process per device that takes due exams and pending views, one at a time."""
 
+import errno
 import logging
 import threading
 import time
@@ -15,6 +16,7 @@ from dcis_node.analyse.bundles import Bundles
 from dcis_node.analyse.decide_exam import finish_exam, prepare_report
 from dcis_node.analyse.device_care import Build, CarefulEnsemble, DeviceCare
 from dcis_node.analyse.exam_marks import marks_on, read_exam_marks
+from dcis_node.analyse.machine_faults import is_of_machine
 from dcis_node.analyse.models import Models
 from dcis_node.analyse.view import Predictor, analyse_view, analysis_key
 from dcis_node.analyse.workbench import Workbench, keeper, nothing, where
@@ -39,6 +41,7 @@ from storage.work import (
     claim_instance,
     fail_exam,
     fail_view,
+    give_back_exam,
     give_back_view,
     release_leases,
 )
@@ -50,6 +53,8 @@ POLL_SECONDS = 0.25
 RETRY_SECONDS = 5.0
 # For a device that is short of memory: another program may have it, for a while.
 DEVICE_RETRY_SECONDS = 15.0
+# How long to wait for a machine that is short of disk or memory.
+MACHINE_RETRY_SECONDS = 30.0
 # In the analysis of a view, where its figures may differ in the last digits from what the device gives.
 ON_CPU = "computed_on_cpu_in_place_of_device"
 # What fails its check will fail it again, but for a bit that flipped: one more try, however many are allowed.
@@ -204,8 +209,17 @@ def _decide_next(bench: Workbench) -> bool:
             decider.bundle.sha256,
         )
     except Exception as error:  # noqa: BLE001 -- the edge of an item: recorded on it, and the next one is done
-        _record_undecided(bench, lease.claim, error)
+        if is_of_machine(error):
+            log.error("event=exam_waits_for_machine exam=%d error=%s at=%s", claim.id, _short(error), where(error))
+            give_back_exam(bench.db, lease.claim, retry_at=bench.clock() + MACHINE_RETRY_SECONDS)
+        else:
+            _record_undecided(bench, lease.claim, error)
     return True
+
+
+def _short(error: Exception) -> str:
+    """Name an error of the machine without any path that it may tell."""
+    return errno.errorcode.get(error.errno or 0, "OSError") if isinstance(error, OSError) else type(error).__name__
 
 
 def _last_resort(claim: ExamClaim) -> Reason:
@@ -252,7 +266,11 @@ def _analyse_next(bench: Workbench) -> bool:
         if error.spoilt:
             raise
     except Exception as error:  # noqa: BLE001 -- the edge of an item: recorded on it, and the next one is done
-        _record_failure(bench, lease.claim, error)
+        if is_of_machine(error):
+            log.error("event=view_waits_for_machine instance=%d error=%s at=%s", claim.id, _short(error), where(error))
+            give_back_view(bench.db, lease.claim, retry_at=bench.clock() + MACHINE_RETRY_SECONDS)
+        else:
+            _record_failure(bench, lease.claim, error)
     return True
 
 

@@ -10,9 +10,9 @@ from pydicom.uid import JPEG2000Lossless
 
 from dcis_node.analyse import decode
 from dcis_node.analyse.decode import decode_pixels
-from dcis_node.analyse.limits import EXIT_CODES, DecodeLimits
+from dcis_node.analyse.limits import EXIT_CODES, EXIT_MACHINE, DecodeLimits
 from dcis_node.config import AnalyseSettings
-from dcis_node.errors import DecoderError, PixelError
+from dcis_node.errors import DecoderError, MachineError, PixelError
 from dcis_node.mammogram.facts import Reason
 from tests.analyse.objects import breast_pixels, compressed_garbage, encoded, mammogram
 
@@ -78,9 +78,8 @@ def test_a_file_cut_in_the_middle_is_truncated(tmp_path: Path):
     [
         ("abort", Reason.PIXELS_UNDECODABLE),
         ("exit", Reason.PIXELS_UNDECODABLE),
-        ("eat", Reason.PIXELS_UNDECODABLE),
+        ("raise", Reason.ANALYSIS_FAILED),
         ("hang", Reason.PIXELS_OVER_LIMIT),
-        ("flood", Reason.PIXELS_UNDECODABLE),
         ("text", Reason.PIXELS_UNDECODABLE),
         ("object", Reason.PIXELS_UNDECODABLE),
         ("float", Reason.PIXELS_UNDECODABLE),
@@ -95,6 +94,35 @@ def test_a_decoder_that_misbehaves_costs_a_reason_and_no_more(tmp_path: Path, mo
         misbehave(tmp_path, what, monkeypatch)
     assert caught.value.reason == reason
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_disk_without_room_for_the_pixels_is_no_fault_of_the_file(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(decode.tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("r+b", buffering=0))  # noqa: SIM115
+    with pytest.raises(MachineError, match="too little room"):
+        decoded(tmp_path, mammogram(1))
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [("ENOSPC", EXIT_MACHINE), ("EMFILE", EXIT_MACHINE), ("EFBIG", EXIT_CODES["pixels_over_limit"]), ("EIO", 1)],
+)
+def test_the_child_tells_a_machine_that_is_short_of_something_from_a_file_that_cannot_be_read(number: str, code: int):
+    script = (
+        "import errno, sys; from dcis_node.analyse import decode_child\n"
+        f"def fail(*_): raise OSError(errno.{number}, 'x')\n"
+        "decode_child._decode = fail\n"
+        "sys.exit(decode_child.main(sys.argv[1:]))"
+    )
+    limits = DecodeLimits(max_pixels=1, memory_bytes=1 << 32, cpu_seconds=20, output_bytes=1 << 20)
+    done = subprocess.run([sys.executable, "-c", script, *limits.to_arguments(), "file"], check=False)
+    assert done.returncode == code
+
+
+def test_more_than_the_child_may_write_is_over_the_limit(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(decode, "BYTES_PER_PIXEL", 0)
+    with pytest.raises(PixelError) as caught:
+        decoded(tmp_path, mammogram(1))
+    assert caught.value.reason == Reason.PIXELS_OVER_LIMIT
 
 
 def test_a_decoder_that_spins_is_ended_by_the_kernel_even_without_its_parent(tmp_path: Path, monkeypatch):
