@@ -166,6 +166,7 @@ def make_backup(order: BackupOrder) -> BackedUp:
         order.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with exclusive(order.folder):
             _remove_left_over(order.folder)
+            _bring_back(order.folder, order.now)
             path = _free_name(order.folder, order.now)
             part, copied = path.with_name(path.name + PART), Copied()
             try:
@@ -299,6 +300,25 @@ def _manifest(order: BackupOrder, index: Path, facts: IndexFacts) -> Manifest:
     )
 
 
+def _bring_back(folder: Path, now: float) -> None:
+    """Give backups that a clock made which was ahead an earlier name: as the newest they would outlive all others.
+
+    That is the moment of the last before them, to which seconds are added: not later than they were made, and the
+    order of all stays.
+    """
+    there, limit = backups(folder)[::-1], datetime.fromtimestamp(now, tz=UTC).strftime(STAMP)
+    right = [path.name for path in there if path.name <= limit]
+    moment = _moment(right[-1]) if right else datetime.fromtimestamp(0, tz=UTC)
+    for path in there[len(right) :]:
+        moment += timedelta(seconds=1)
+        path.rename(path.with_name(moment.strftime(STAMP)))
+    sync_folder(folder)
+
+
+def _moment(name: str) -> datetime:
+    return datetime.strptime(name, STAMP).replace(tzinfo=UTC)
+
+
 def _free_name(folder: Path, now: float) -> Path:
     moment = datetime.fromtimestamp(now, tz=UTC)
     while (path := folder / moment.strftime(STAMP)).exists():
@@ -318,7 +338,7 @@ def _remove_older(folder: Path, kept: int) -> tuple[str, ...]:
 
 def _prune(order: BackupOrder) -> Pruned:
     store, oldest = order.folder / STORE, backups(order.folder)[-1].name
-    made_at = datetime.strptime(oldest, STAMP).replace(tzinfo=UTC).timestamp()
+    made_at = _moment(oldest).timestamp()
     if not store.is_dir():
         return Pruned()
     try:

@@ -90,6 +90,29 @@ def test_the_newest_backups_stay_and_nothing_else_is_ever_removed(order: BackupO
     assert {"store", "lock", "20000101T000000Z", *strangers, *names[2:]} == {p.name for p in order.folder.iterdir()}
 
 
+DAY = 86400.0
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3])
+@pytest.mark.parametrize(
+    "nights", [(0, 400, 1, 2, 3), (0, 400, 401, 402, 1, 2), (400, 1, 500, 2, 3), (5, 6, 2, 3, 4), (0, 0, 400, 0, 0)]
+)
+def test_the_backup_made_last_is_the_newest_whatever_the_clock_said(order: BackupOrder, nights, kept: int) -> None:
+    made = []
+    for number, night in enumerate(nights):
+        # The program's version tells the backups apart: those made at a wrong time change their names.
+        at = replace(order, now=NOW + night * DAY, kept=kept, program=str(number))
+        assert verify_backup(make_backup(at).path).program == str(number)
+        made.append(str(number))
+        assert [verify_backup(path).program for path in backups(order.folder)] == made[::-1][:kept]
+
+
+def test_a_name_says_when_a_backup_was_made_unless_the_clock_was_ahead_or_stepped_back(order: BackupOrder) -> None:
+    for night in (0, 400, 1):
+        make_backup(replace(order, now=NOW + night * DAY, kept=3))
+    assert [path.name for path in backups(order.folder)] == ["20261119T110640Z", "20261118T110641Z", "20261118T110640Z"]
+
+
 def test_the_older_backup_stays_until_the_new_one_is_verified(
     node: SmallNode, order: BackupOrder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
