@@ -132,7 +132,8 @@ class Instance(Base):
     series_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), index=True)
-    association_id: Mapped[int | None] = mapped_column(ForeignKey("association.id"), default=None)
+    # Without an index each association that leaves (see `storage.forgetting`) costs a look at every instance.
+    association_id: Mapped[int | None] = mapped_column(ForeignKey("association.id"), default=None, index=True)
     sha256: Mapped[str] = mapped_column(String(64), index=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     transfer_syntax_uid: Mapped[str] = mapped_column(String(64))

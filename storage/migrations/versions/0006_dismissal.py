@@ -1,4 +1,4 @@
-"""What a person has looked at and dismissed: failed exams, and results that need not arrive any more."""
+"""What a person has dismissed (failed exams, results that need not arrive), and the instances of an association."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,9 +12,11 @@ depends_on = None
 def upgrade() -> None:
     for table in ("exam", "outbox"):
         op.add_column(table, sa.Column("dismissed_at", sa.Float(), nullable=True))
+    op.create_index(op.f("ix_instance_association_id"), "instance", ["association_id"])
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_instance_association_id"), "instance")
     # The program before knows no such state; to it they are what they were before a person looked.
     op.execute("UPDATE outbox SET state = 'dead' WHERE state = 'dismissed'")
     for table in ("exam", "outbox"):
