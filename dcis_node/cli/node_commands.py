@@ -19,6 +19,7 @@ from dcis_node.cli.common import (
     last_words,
     open_index,
     print_json,
+    require_owner,
     uncollected,
 )
 from dcis_node.config import load_configuration
@@ -79,6 +80,7 @@ def run(
     from dcis_node.operate.role import run_role
 
     configuration = configuration_of(config, config_fd)
+    require_owner(configuration)
     process = name or f"{role}-0"
     configure_logging(configuration.node.log_level, name=process if role else "supervisor")
     if role is None or lifeline_fd is None:

@@ -112,9 +112,19 @@ def _maintenance_lines(works: Iterable[Mapping[str, Any]], index: Mapping[str, A
         good = work["ok"] and not work["overdue"]
         said = state if work["finished_at"] is not None or not good else "not yet"
         lines.append(f"{said}, last {clock_time(work['finished_at'])}", style="" if good else "bold red")
-        if fault := work["detail"].get("fault"):
-            lines.append(f"\n  {fault}", style="bold red")
+        if not work["ok"] and (cause := _cause(work["detail"])):
+            lines.append(f"\n  {cause}", style="bold red")
     return lines
+
+
+def _cause(detail: Mapping[str, Any]) -> str:
+    """Say why a nightly work failed: its error, or what it found."""
+    if error := detail.get("fault") or detail.get("error"):
+        return str(error)
+    counts = {**detail, **(detail["files"] if isinstance(detail.get("files"), dict) else {})}
+    found = (f"{counts.get(f'{sort}_count', 0)} files {sort}" for sort in ("missing", "damaged", "set_aside"))
+    told = ", ".join(text for text in found if not text.startswith("0 "))
+    return f"{told}; the log names them: event=store_fault" if told else ""
 
 
 def _jobs_table(jobs: Mapping[str, Mapping[str, Any]]) -> Table:
