@@ -124,8 +124,9 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
     reload was refused, the analysis runs on the CPU as its device failed, a destination has not answered for an hour, a
     result has waited for an hour or is dead, images are refused because the disk is nearly full, our TLS certificate
     has expired or a new one cannot be used, the model that should judge was refused, the work of the night failed or is
-    overdue, a job of the clock failed, is late or hangs, the audit repository has taken nothing for an hour, or an exam
-    got no answer or one without its analysis (`retry` decides it again; `dismiss` says that a person has looked).
+    overdue, a job of the clock failed, is late or hangs, the audit repository has taken nothing for an hour, an exam
+    has waited four hours too long for its answer, or got none, or one without its analysis (`retry` decides it again,
+    `dismiss` says that a person has looked).
     """
     with uncollected():
         from dcis_node.operate.status import node_status, wants_a_person

@@ -73,6 +73,7 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
         _maintenance_lines(status["maintenance"], status["index"]),
         _jobs_table(status["jobs"]),
         _exams_table(status["exams"], title="Last exams"),
+        _waiting_line(status["waiting"]),
         _failure_lines(status["failures"]),
     )
 
@@ -179,6 +180,14 @@ def _synthetic(bundle: Mapping[str, Any]) -> str:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{value} {name}" for name, value in sorted(counts.items())) or "empty"
+
+
+def _waiting_line(waiting: Mapping[str, Any]) -> Text:
+    """Write in red that exams have waited too long for their answer."""
+    if not waiting["late"]:
+        return Text()
+    told = f"{waiting['late']} exams have waited too long for their answer, the oldest since "
+    return Text(f"{told}{clock_time(waiting['since'])}: is the analysis at work? The log says", style="bold red")
 
 
 def _failure_lines(exams: Iterable[Mapping[str, Any]]) -> Text:
