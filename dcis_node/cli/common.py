@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 DONE, NOT_DONE, CANNOT_START = 0, 1, 2
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The settings; config.toml explains every key.")]
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="DCIS_NODE_CONFIG", help="The settings; config.toml explains every key."),
+]
 ConfigFdOption = Annotated[int | None, typer.Option("--config-fd", hidden=True)]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there.")]
 UidArgument = Annotated[str, typer.Argument(help="UID of a study, series, image or result; or the number of an exam.")]
