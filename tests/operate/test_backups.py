@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from dcis_node.cli import app
@@ -263,6 +264,19 @@ def test_check_warns_of_backups_on_the_disk_of_the_data(
     assert finding(configuration).verdict is Verdict.OK
     back_up(configuration, scope=Scope.INDEX)
     assert backups(configuration.backup_folder)[0].name in finding(configuration).detail
+
+
+def test_check_before_the_first_start_of_a_new_program_says_that_the_schema_is_brought_up(
+    node: SmallNode, configuration: Configuration
+) -> None:
+    with node.db.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0005'"))
+    found = next(found for found in examine(configuration) if found.check == "index")
+    assert (found.verdict, "schema 0005, brought to" in found.detail) == (Verdict.WARN, True)
+    with node.db.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    found = next(found for found in examine(configuration) if found.check == "index")
+    assert (found.verdict, "install the newer program" in found.detail) == (Verdict.FAIL, True)
 
 
 def test_check_refuses_backups_inside_the_files(configuration: Configuration) -> None:
