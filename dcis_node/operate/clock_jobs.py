@@ -15,6 +15,8 @@ from dcis_node.operate.process import Process
 from dcis_node.operate.retention import Retained, RetentionOrder, is_disk_short, run_retention
 from dcis_node.operate.sweeping import sweep_exams
 from dcis_node.operate.upkeep import SweepOrder, run_sweep
+from dcis_node.retrieve.rule import longest_seconds
+from storage import retrievals
 from storage.commitments import expire
 from storage.time_steps import LongestWaits, bring_back
 
@@ -24,6 +26,8 @@ COMPLETENESS_SECONDS = 1.0
 DISK_SECONDS = 60.0
 # The courier lets requests expire before it asks; those to a destination that left the settings expire here.
 COMMITMENT_SECONDS = 60.0
+# The sweep and the retriever close most questions; those of a source that left the settings are closed here.
+RETRIEVAL_SECONDS = 60.0
 # On a nearly full disk images leave before the night; a busy hour brings a few gigabytes.
 SHORT_SECONDS = 900.0
 SHORT_MOST_SECONDS = 6 * 3600.0
@@ -71,6 +75,7 @@ def clock_jobs(
     return (
         Job("completeness", COMPLETENESS_SECONDS, work.completeness),
         Job("commitment_timeouts", COMMITMENT_SECONDS, work.commitment_timeouts),
+        Job("retrieval_timeouts", RETRIEVAL_SECONDS, work.retrieval_timeouts),
         Job("disk", DISK_SECONDS, DiskWatch(configuration, process.db, process.files).look),
         Job("retention_when_short", SHORT_SECONDS, work.when_short, most_seconds=SHORT_MOST_SECONDS),
         DailyJob("night", configuration.maintenance.time, at_start=True, parts=night),
@@ -93,6 +98,11 @@ class _Work:
     def commitment_timeouts(self) -> None:
         if expired := expire(self.process.db, now=time.time()):
             log.warning("event=commitment_expired requests=%d", expired)
+
+    def retrieval_timeouts(self) -> None:
+        longest = longest_seconds(self.configuration.retrieve)
+        if expired := retrievals.expire_all(self.process.db, longest_seconds=longest, now=time.time()):
+            log.warning("event=retrieval_expired questions=%d", expired)
 
     def sweep(self) -> None:
         self.nights += 1

@@ -9,7 +9,9 @@ from dcis_node.deliver.lane import lease_of
 from dcis_node.operate.clock import Job
 from dcis_node.operate.clock_jobs import DOUBT_SECONDS, Trust, clock_jobs, follow_step
 from dcis_node.operate.retention import Gone, Retained
-from storage.schema import Commitment, Exam, Instance, Outbox
+from storage.retention_facts import kept_exam
+from storage.retrievals import PRIORS, VIEWS
+from storage.schema import Commitment, Exam, Instance, Outbox, Retrieval
 from storage.space import Space
 from tests.operate.retained import Node, retained_node
 
@@ -43,7 +45,14 @@ def jobs_of(node, trust=None):
 
 def test_each_job_has_its_own_alarm(node):
     jobs = jobs_of(node)
-    assert list(jobs) == ["completeness", "commitment_timeouts", "disk", "retention_when_short", "night"]
+    assert list(jobs) == [
+        "completeness",
+        "commitment_timeouts",
+        "retrieval_timeouts",
+        "disk",
+        "retention_when_short",
+        "night",
+    ]
     assert [part.name for part in jobs["night"].parts] == ["sweep", "backup", "retention", "volumes"]
     assert all(job.every_seconds >= 1 for job in jobs.values() if isinstance(job, Job))
 
@@ -67,6 +76,46 @@ def test_a_request_for_commitment_expires_though_nobody_proves_deliveries_there_
         assert session.query(Commitment).one().state == "expired"
     assert "event=commitment_expired requests=1" in caplog.text
     assert node.exam(exam).state == "reported"
+
+
+@pytest.mark.parametrize("purpose", [VIEWS, PRIORS])
+def test_a_question_of_a_source_that_left_the_settings_pins_no_exam(node, caplog, purpose):
+    exam = node.answered(days_ago=1)
+    assert not node.configuration.retrieve.sources
+    with node.db.write() as session:
+        for name, state, seconds_ago in (("left", "due", 600.0), ("lost", "leased", 600.0), ("asked", "leased", 60.0)):
+            session.add(Retrieval(
+                exam_id=exam, source=name, purpose=purpose, state=state, asked_at=node.now() - seconds_ago
+            ))  # fmt: skip
+    assert is_at_work(node, exam)
+    jobs_of(node)["retrieval_timeouts"].work()
+    assert "event=retrieval_expired questions=2" in caplog.text
+    with node.db.write() as session:
+        states = {row.source: row.state for row in session.query(Retrieval)}
+        assert states == {"left": "failed", "lost": "failed", "asked": "leased"}
+        session.query(Retrieval).filter_by(source="asked").update({"asked_at": node.now() - 600.0})
+    jobs_of(node)["retrieval_timeouts"].work()
+    assert not is_at_work(node, exam)
+
+
+def is_at_work(node, exam):
+    with node.db.read() as session:
+        return kept_exam(session, exam).at_work
+
+
+def test_an_exam_that_waited_for_views_is_decided_once_retrieval_is_switched_off(node):
+    exam = node.answered(days_ago=1)
+    with node.db.write() as session:
+        session.get_one(Exam, exam).state = "open"
+        for instance in session.query(Instance):
+            instance.facts = FACTS
+        session.add(Retrieval(exam_id=exam, source="left", purpose=VIEWS, state="due", asked_at=node.now() - 600.0))
+    jobs = jobs_of(node)
+    jobs["completeness"].work()
+    jobs["retrieval_timeouts"].work()
+    assert node.exam(exam).state == "due"
+    with node.db.read() as session:
+        assert session.query(Retrieval).one().state == "failed"
 
 
 def ring(monkeypatch, node, trust, *, free):
