@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -183,11 +183,10 @@ def _planned(
     except StorageError as error:
         retained.fault = f"{error}: no image leaves until it can be read, or is taken out of retention.cohorts"
     now, terms = order.now(), terms_of(configuration)
-    exams = list(kept_exams(db, held=held))
-    plan = choose(exams, terms, now=now, wanted_bytes=_short(configuration, order))
+    plan = choose(kept_exams(db, held=held), terms, now=now, wanted_bytes=_short(configuration, order))
     if retained.fault:
-        plan = Plan(results=plan.results, rows=plan.rows, staying={**plan.staying, "cohort": len(plan.images)})
-    retained.early, retained.staying, retained.held = plan.early, dict(plan.staying), sum(exam.held for exam in exams)
+        plan = replace(plan, images=(), early=0, staying={**plan.staying, "cohort": len(plan.images)})
+    retained.early, retained.staying, retained.held = plan.early, dict(plan.staying), plan.held
     return retained, plan, held
 
 
