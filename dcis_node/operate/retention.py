@@ -85,6 +85,8 @@ class Retained:
         How much less than `retention.free_bytes` is free afterwards.
     fault
         Why no image was removed, or why the run ended; "" if all is well.
+    postponed
+        Why nothing was looked at; "" if it was.
     """
 
     gone: dict[str, Gone] = field(default_factory=lambda: {name: Gone() for name in (IMAGES, RESULTS, ROWS)})
@@ -93,6 +95,7 @@ class Retained:
     held: int = 0
     short_bytes: int = 0
     fault: str = ""
+    postponed: str = ""
     stopped: bool = False
     dry_run: bool = False
 
@@ -165,6 +168,21 @@ def run_retention(
     finally:
         retained.short_bytes = _short(configuration, order)
         _record(db, retained, started, order.now())
+    return retained
+
+
+def postpone_retention(db: Database, why: str, *, now: float) -> Retained:
+    """Let nothing leave, and keep in the index why; gives a run that came to nothing.
+
+    Raises
+    ------
+    StorageError
+        The index cannot be used.
+    """
+    retained = Retained(postponed=why)
+    with db.write() as session:
+        record_work(session, WorkDone(RETENTION, now, now, retained.ok, retained.to_json()))
+    log.warning("event=retention_postponed text='%s'", why)
     return retained
 
 

@@ -114,6 +114,8 @@ def _maintenance_lines(works: Iterable[Mapping[str, Any]], index: Mapping[str, A
         lines.append(f"{said}, last {clock_time(work['finished_at'])}", style="" if good else "bold red")
         if fault := work["detail"].get("fault"):
             lines.append(f"\n  {fault}", style="bold red")
+        if postponed := work["detail"].get("postponed"):
+            lines.append(f"\n  {postponed}", style="yellow")
     return lines
 
 
