@@ -376,8 +376,8 @@ class Heartbeat(Base):
 class Maintenance(Base):
     """How the last run of each nightly work ended.
 
-    name: `sweep`, `backup` or `integrity`. ok: false if a person has to look. detail: counts and names of files,
-    without patient data.
+    name: `sweep`, `backup`, `integrity`, `retention` or `volumes`; `clock_doubt` is no work (see
+    `storage.clock_doubt`). ok: false if a person has to look. detail: counts and names of files, without patient data.
     """
 
     __tablename__ = "maintenance"

@@ -115,6 +115,8 @@ def _maintenance_lines(works: Iterable[Mapping[str, Any]], index: Mapping[str, A
         lines.append(f"{said}, last {clock_time(work['finished_at'])}", style="" if good else "bold red")
         if not work["ok"] and (cause := _cause(work["detail"])):
             lines.append(f"\n  {cause}", style="bold red")
+        if postponed := work["detail"].get("postponed"):
+            lines.append(f"\n  {postponed}", style="yellow")
     return lines
 
 
