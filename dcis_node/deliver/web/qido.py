@@ -23,9 +23,21 @@ NO_STUDY = "1.2.840.10008.1.1"
 SOP_INSTANCE_UID = "00080018"
 INSTANCE_AVAILABILITY = "00080056"  # PS3.3 C.4.23
 _UID = re.compile(r"[0-9.]{1,64}")
-# The service talked to us: it may take objects though it answers no query.
+# The service talked to us: it may take objects though it answers no query, be it that our account may only store, or
+# that a gateway lets only STOW-RS through. Not `BUSY`: it asks for time (429), or nobody is behind the gateway (502 to
+# 504).
 REACHED = frozenset(
-    {Failure.BAD_REQUEST, Failure.FORBIDDEN, Failure.MEDIA_TYPE, Failure.NO_SERVICE, Failure.NO_VALID_ANSWER}
+    {
+        Failure.BAD_REQUEST,
+        Failure.CONFLICT,
+        Failure.FORBIDDEN,
+        Failure.MEDIA_TYPE,
+        Failure.NO_SERVICE,
+        Failure.NO_VALID_ANSWER,
+        Failure.SERVER_ERROR,
+        Failure.TOO_LARGE,
+        Failure.UNAUTHORIZED,
+    }
 )
 
 

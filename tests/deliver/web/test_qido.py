@@ -121,7 +121,9 @@ def test_the_probe_asks_for_no_patient():
 
 
 @pytest.mark.parametrize(
-    ("status", "there"), [(401, False), (403, True), (404, True), (405, True), (406, True), (500, False), (503, False)]
+    ("status", "there"),
+    [(status, True) for status in (400, 401, 403, 404, 405, 406, 409, 413, 500, 501)]
+    + [(status, False) for status in (429, 502, 503, 504, 507)],
 )
 def test_a_service_that_answers_no_query_may_take_objects_all_the_same(status, there):
     with WebPeer(lambda _: Reply(status)) as peer:
