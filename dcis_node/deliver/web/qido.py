@@ -76,7 +76,11 @@ class _NoAnswer(Exception):  # noqa: N818 -- an outcome within this module
 
 
 WAITS_FOR_ALL = 4
+# Of all questions whether refused objects are there. After two requests on the slowest line, and the waits for their
+# answers, the courier's default lease, which is its limit of silence too, has this left.
+PRESENT_SECONDS = 30.0
 NOT_ASKED = (_NoAnswer, Unusable, UnusableFileError)
+_Place = tuple[str, str | None, str | None]  # UIDs of an object, its study and its series
 
 
 def find_stored(rows: Iterable[Located], web: WebAddress) -> QueryAnswer:
@@ -85,48 +89,57 @@ def find_stored(rows: Iterable[Located], web: WebAddress) -> QueryAnswer:
     Nothing is raised for a failure of service or network; the first one ends the questions, and so does a service that
     is so slow that they take longer than `WAITS_FOR_ALL` times its `timeout_seconds`.
     """
+    places = [(row.sop_instance_uid, row.study_instance_uid, row.series_instance_uid) for row in rows]
+    return _look(places, web, seconds=WAITS_FOR_ALL * web.timeout_seconds)
+
+
+def present(items: Sequence[Outgoing], web: WebAddress) -> QueryAnswer:
+    """Ask whether the service lists objects, wherever; not after all of them if that takes `PRESENT_SECONDS`."""
+    return _look([(item.sop_instance_uid, None, None) for item in items], web, seconds=PRESENT_SECONDS)
+
+
+def probe(web: WebAddress) -> EchoResult:
+    """Ask a service by a query that finds nothing whether it is there: what C-ECHO is to a DICOM peer."""
+    started = time.monotonic()
+    error = _error_of_probe(web)
+    seconds = time.monotonic() - started
+    if error is None:
+        return EchoResult(ok=True, text=f"{web} answered a query", seconds=seconds, reached=True)
+    return EchoResult(ok=False, text=_words(error, web), seconds=seconds, reached=_is_reached(error))
+
+
+def _look(places: Sequence[_Place], web: WebAddress, *, seconds: float) -> QueryAnswer:
+    """Ask after one object after the other for a limited time."""
     found: set[str] = set()
     missing: set[str] = set()
     failure = ""
-    until = time.monotonic() + WAITS_FOR_ALL * web.timeout_seconds
     try:
-        with WebSession(web) as session:
-            for row in rows:
-                if time.monotonic() > until:
+        with WebSession(web, total_seconds=seconds) as session:
+            for uid, study, series in places:
+                try:
+                    there = _search(session, web, uid, study=study, series=series)
+                except _NoAnswer:
+                    if not session.is_over:
+                        raise
                     failure = f"{web} answers queries too slowly"
                     break
-                uid = row.sop_instance_uid
-                there = _search(session, web, uid, study=row.study_instance_uid, series=row.series_instance_uid)
                 (found if there else missing).add(uid)
     except NOT_ASKED as error:
         failure = _words(error, web)
     return QueryAnswer(frozenset(found), frozenset(missing), failure)
 
 
-def present(items: Sequence[Outgoing], web: WebAddress) -> frozenset[str]:
-    """Give the SOP Instance UIDs of those objects that the service lists; none where it cannot be asked."""
-    found = set()
-    try:
-        with WebSession(web) as session:
-            for item in items:
-                if _search(session, web, item.sop_instance_uid):
-                    found.add(item.sop_instance_uid)
-    except NOT_ASKED:
-        return frozenset(found)
-    return frozenset(found)
+def _is_reached(error: Exception) -> bool:
+    return isinstance(error, _NoAnswer) and error.failure in REACHED
 
 
-def probe(web: WebAddress) -> EchoResult:
-    """Ask a service by a query that finds nothing whether it is there: what C-ECHO is to a DICOM peer."""
-    started = time.monotonic()
+def _error_of_probe(web: WebAddress) -> Exception | None:
     try:
         with WebSession(web) as session:
             _probe(session, web)
     except NOT_ASKED as error:
-        reached = isinstance(error, _NoAnswer) and error.failure in REACHED
-        seconds = time.monotonic() - started
-        return EchoResult(ok=False, text=_words(error, web), seconds=seconds, reached=reached)
-    return EchoResult(ok=True, text=f"{web} answered a query", seconds=time.monotonic() - started, reached=True)
+        return error
+    return None
 
 
 def _probe(session: WebSession, web: WebAddress) -> None:

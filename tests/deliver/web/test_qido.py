@@ -2,6 +2,8 @@
 
 import json
 import logging
+import threading
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -94,9 +96,42 @@ def test_a_service_that_answers_slowly_is_not_asked_for_ever(monkeypatch):
 def test_a_failed_query_says_nothing_of_the_object(reply, words):
     with WebPeer(lambda _: reply) as peer:
         stored = find_stored([Row("2.25.1"), Row("2.25.2")], peer.address())
-        assert present([Row("2.25.1")], peer.address()) == frozenset()
-    assert (stored.found, stored.missing) == (frozenset(), frozenset())
-    assert words in stored.failure
+        listed = present([Row("2.25.1")], peer.address())
+    for answer in (stored, listed):
+        assert (answer.found, answer.missing) == (frozenset(), frozenset())
+        assert words in answer.failure
+
+
+@pytest.mark.parametrize("drips", [False, True])
+def test_what_was_asked_before_a_service_fell_silent_counts_and_the_rest_is_cut_short(monkeypatch, drips):
+    monkeypatch.setattr(qido, "PRESENT_SECONDS", 1.0)
+    over = threading.Event()
+    has = listing("2.25.1")
+
+    def stall(handler):
+        while not over.wait(0.1 if drips else 60.0):
+            handler.wfile.write(b" ")
+
+    def answer(asked):
+        return Reply(act=stall) if asked.path.endswith("2.25.3") else has(asked)
+
+    started = time.monotonic()
+    with WebPeer(answer) as peer:
+        listed = present([Row(f"2.25.{number}") for number in range(1, 65)], peer.address(timeout_seconds=60.0))
+        seconds = time.monotonic() - started
+        over.set()
+    assert (listed.found, listed.missing) == ({"2.25.1"}, {"2.25.2"})
+    assert listed.failure == f"{peer.address()} answers queries too slowly"
+    assert len(peer.asked) == 3
+    assert seconds < 30.0
+
+
+def test_once_the_time_is_over_nobody_is_asked(monkeypatch):
+    monkeypatch.setattr(qido, "PRESENT_SECONDS", 0.0)
+    with WebPeer(listing("2.25.1")) as peer:
+        listed = present([Row("2.25.1")], peer.address())
+    assert (listed.found, listed.missing, peer.connections) == (frozenset(), frozenset(), 0)
+    assert "too slowly" in listed.failure
 
 
 def test_nothing_is_tried_twice_by_the_library():
