@@ -11,6 +11,7 @@ import pytest
 from dcis_node.deliver.web import qido
 from dcis_node.deliver.web.qido import find_stored, present, probe
 from tests.deliver.web.peer import Reply, WebPeer, web_at
+from tests.deliver.web.test_stow import cut
 from tests.peers import free_port
 
 
@@ -102,6 +103,55 @@ def test_a_failed_query_says_nothing_of_the_object(reply, words):
         assert words in answer.failure
 
 
+FAILED = {"500": Reply(500), "404": Reply(404), "403": Reply(403), "503": Reply(503), "cut": Reply(act=cut)}
+THERE = {"200": Reply(200, b"[]")}
+
+
+@pytest.mark.parametrize(
+    ("question", "probed", "of_service"),
+    [
+        ("500", "200", False),
+        ("403", "200", False),
+        ("503", "200", False),
+        ("cut", "200", False),
+        ("500", "404", False),  # some say so in place of an empty list
+        ("cut", "403", False),
+        ("500", "500", True),
+        ("403", "403", True),
+        ("404", "404", True),
+        ("404", "500", True),
+        ("500", "503", True),
+        ("503", "503", True),
+        ("cut", "cut", True),
+        ("500", "cut", True),
+    ],
+)
+def test_a_failure_is_one_of_the_service_only_if_a_question_about_nothing_meets_it_too(question, probed, of_service):
+    replies = FAILED | THERE
+    with WebPeer(lambda asked: replies[question if "instances" in asked.path else probed]) as peer:
+        answer = find_stored([Row("2.25.1"), Row("2.25.2")], peer.address())
+    assert answer.failure
+    assert answer.of_service is of_service
+    assert ["instances" in asked.path for asked in peer.asked] == [True, False]
+
+
+def test_who_refuses_our_credentials_is_not_asked_twice():
+    with WebPeer(lambda _: Reply(401)) as peer:
+        assert find_stored([Row("2.25.1")], peer.address()).of_service
+    assert len(peer.asked) == 1
+
+
+def test_nobody_there_and_a_secret_that_cannot_be_read_are_failures_of_the_service(tmp_path):
+    assert find_stored([Row("2.25.1")], web_at(free_port())).of_service
+    assert find_stored([Row("2.25.1")], web_at(free_port(), token_file=tmp_path / "none")).of_service
+
+
+def test_a_service_of_which_all_is_known_has_no_failure():
+    with WebPeer(listing("2.25.1")) as peer:
+        assert not find_stored([Row("2.25.1"), Row("2.25.2")], peer.address()).of_service
+    assert len(peer.asked) == 2
+
+
 @pytest.mark.parametrize("drips", [False, True])
 def test_what_was_asked_before_a_service_fell_silent_counts_and_the_rest_is_cut_short(monkeypatch, drips):
     monkeypatch.setattr(qido, "PRESENT_SECONDS", 1.0)
@@ -138,7 +188,8 @@ def test_nothing_is_tried_twice_by_the_library():
     with WebPeer(lambda _: Reply(503)) as peer:
         probe(peer.address())
         find_stored([Row("2.25.1"), Row("2.25.2")], peer.address())
-    assert len(peer.asked) == 2
+    # The one question, and whether that lies in the service.
+    assert ["instances" in asked.path for asked in peer.asked] == [False, True, False]
 
 
 @pytest.mark.parametrize("strange", ["", "../../etc", "1.2?x=1", "1.2#", "1/2", "%2e%2e", "1" * 65])
