@@ -5,10 +5,11 @@ Every change is a compare-and-set, so that of several couriers one opens it, one
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.database import Database
+from storage.losses import LOST_OFTEN
 from storage.outbox import LONGEST_TEXT
 from storage.schema import DestinationState, Outbox
 
@@ -109,7 +110,8 @@ def note_silence(db: Database, destination: str, *, now: float, error: str) -> N
 def close_breaker(db: Database, destination: str, *, now: float) -> int | None:
     """Close the breaker, and make everything due at once that waited for the destination, oldest first.
 
-    What the peer refused for a reason of the object keeps its own wait.
+    What the peer refused for a reason of the object keeps its own wait, and so does an object for which no answer came
+    several times: it may be what ended the peer.
 
     Returns
     -------
@@ -119,13 +121,16 @@ def close_breaker(db: Database, destination: str, *, now: float) -> int | None:
     with db.write() as session:
         if not _change(session, destination, *_is("open"), breaker="closed", changed_at=now):
             return None
-        return _hasten(session, destination, now)
+        # What is due by itself becomes due now as well: until now the probes were its tries, and count.
+        due = or_(and_(_passing(), Outbox.losses < LOST_OFTEN), Outbox.next_try_at < now)
+        return _set(session, and_(*_waiting(destination), due), next_try_at=now)
 
 
 def probe_now(db: Database, destination: str, *, now: float) -> bool:
     """Probe a destination at once, as a person has repaired something; False if its breaker is not open."""
     with db.write() as session:
-        return _change(session, destination, *_is("open"), next_probe_at=now)
+        at_latest = _at_latest(DestinationState.next_probe_at, now)
+        return _change(session, destination, *_is("open"), next_probe_at=at_latest)
 
 
 def hasten(db: Database, destination: str, *, now: float) -> int:
@@ -137,13 +142,18 @@ def hasten(db: Database, destination: str, *, now: float) -> int:
         How many results that is; with an open breaker they go once a probe was answered.
     """
     with db.write() as session:
-        return _hasten(session, destination, now)
+        chosen = and_(*_waiting(destination), _passing())
+        return _set(session, chosen, next_try_at=_at_latest(Outbox.next_try_at, now))
 
 
-def _hasten(session: Session, destination: str, now: float) -> int:
+def _passing() -> ColumnElement[bool]:
     answer = Outbox.last_status
-    passing = or_(answer.is_(None), answer.in_(PASSING_STATUSES), answer.between(*OUT_OF_RESOURCES))
-    return _set(session, and_(*_waiting(destination), passing), next_try_at=now, attempts=0)
+    return or_(answer.is_(None), answer.in_(PASSING_STATUSES), answer.between(*OUT_OF_RESOURCES))
+
+
+def _at_latest(moment: InstrumentedAttribute[float], now: float) -> ColumnElement[float]:
+    """Bring a moment to now; one that is past stays, as it says how late the try is (see `storage.trying`)."""
+    return case((moment > now, now), else_=moment)
 
 
 def _waiting(destination: str) -> tuple[ColumnElement[bool], ...]:

@@ -1,4 +1,4 @@
-"""What a person has looked at and dismissed: failed exams, and results that need not arrive any more."""
+"""What a person has dismissed, failed exams and results; and how often in a row no answer came for a result."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,11 +12,13 @@ depends_on = None
 def upgrade() -> None:
     for table in ("exam", "outbox"):
         op.add_column(table, sa.Column("dismissed_at", sa.Float(), nullable=True))
+    op.add_column("outbox", sa.Column("losses", sa.Integer(), nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
     # The program before knows no such state; to it they are what they were before a person looked.
     op.execute("UPDATE outbox SET state = 'dead' WHERE state = 'dismissed'")
-    for table in ("exam", "outbox"):
+    for table, columns in (("exam", ("dismissed_at",)), ("outbox", ("dismissed_at", "losses"))):
         with op.batch_alter_table(table, schema=None) as batch_op:
-            batch_op.drop_column("dismissed_at")
+            for column in columns:
+                batch_op.drop_column(column)
