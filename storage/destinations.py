@@ -5,13 +5,14 @@ Every change is a compare-and-set, so that of several couriers one opens it, one
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.database import Database
 from storage.losses import LOST_OFTEN
 from storage.outbox import LONGEST_TEXT
 from storage.schema import DestinationState, Outbox
+from storage.trying import first_try
 
 # Refusals that say nothing of the object: the peer had no room, or failed (PS3.7 C.4.2, C.5.8; PS3.4 Table B.2-1).
 PASSING_STATUSES = (0x0110, 0x0213)
@@ -72,7 +73,7 @@ def note_answer(db: Database, destination: str) -> None:
 
 
 def open_breaker(db: Database, destination: str, *, now: float, next_probe_at: float) -> bool:
-    """Open the breaker.
+    """Open the breaker: from now on each probe is a try of all that waits.
 
     Returns
     -------
@@ -80,13 +81,17 @@ def open_breaker(db: Database, destination: str, *, now: float, next_probe_at: f
         False if another courier has opened it.
     """
     with db.write() as session:
-        return _change(
-            session, destination, *_is("closed"), breaker="open", changed_at=now, next_probe_at=next_probe_at
-        )
+        values = {"breaker": "open", "changed_at": now, "next_probe_at": next_probe_at}
+        if not _change(session, destination, *_is("closed"), **values):
+            return False
+        _set(session, and_(*_waiting(destination)), first_try_at=first_try(now - Outbox.next_try_at, now=now))
+        return True
 
 
-def take_probe(db: Database, seen: Condition, *, next_probe_at: float) -> bool:
+def take_probe(db: Database, seen: Condition, *, now: float, next_probe_at: float) -> bool:
     """Take a probe that is due, and set the next one: it comes even if this courier dies over its own.
+
+    If it comes long after its time nobody tried in between, and that time does not count for what waits.
 
     Returns
     -------
@@ -96,14 +101,18 @@ def take_probe(db: Database, seen: Condition, *, next_probe_at: float) -> bool:
     with db.write() as session:
         unchanged = (*_is("open"), DestinationState.next_probe_at == seen.next_probe_at)
         failures = DestinationState.failures + 1
-        return _change(session, seen.destination, *unchanged, next_probe_at=next_probe_at, failures=failures)
+        if not _change(session, seen.destination, *unchanged, next_probe_at=next_probe_at, failures=failures):
+            return False
+        late = literal(now - seen.next_probe_at)
+        _set(session, and_(*_waiting(seen.destination)), first_try_at=first_try(late, now=now))
+        return True
 
 
 def note_silence(db: Database, destination: str, *, now: float, error: str) -> None:
     """Record that a probe failed: to all that waits there this was a try."""
     with db.write() as session:
         _change(session, destination, *_is("open"), last_error=error[:LONGEST_TEXT])
-        waiting = and_(*_waiting(destination), Outbox.first_try_at.is_(None))
+        waiting = and_(*_waiting(destination), or_(Outbox.first_try_at.is_(None), Outbox.first_try_at > now))
         _set(session, waiting, first_try_at=now)
 
 

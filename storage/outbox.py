@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.schema import DeliveryAttempt, Outbox, Result
+from storage.trying import first_try
 
 BATCH = 64  # rows of one claim; an exam has about ten results
 STATES = ("due", "leased", "dead", "dismissed", "sent", "proven")  # nearly all rows end in one of the last two
@@ -126,7 +127,7 @@ def lease_statement(
             lease_owner=owner,
             lease_until=now + lease_seconds,
             attempts=Outbox.attempts + 1,
-            first_try_at=func.coalesce(Outbox.first_try_at, now),
+            first_try_at=func.coalesce(first_try(now - Outbox.next_try_at, now=now), now),
         )
         .returning(Outbox.id)
         .execution_options(synchronize_session=False)
