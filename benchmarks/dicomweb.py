@@ -93,7 +93,7 @@ def measure(number: int, size_bytes: int) -> dict[str, object]:
                 "stow_same_bytes": arrived(archive, sets["stow"]),
                 "library_same_bytes": arrived(archive, sets["library"]),
                 "c_store_same_data_set": arrived(archive, sets["c-store"], data_set_only=True),
-                "stow_listed_by_qido": len(present([outgoing_from_file(p) for p in sets["stow"]], web)),
+                "stow_listed_by_qido": len(present([outgoing_from_file(p) for p in sets["stow"]], web).found),
                 "second_objects_after_resend": len(archive.json("/instances")) - before,
                 "machine": machine(folder),
             }

@@ -114,6 +114,7 @@ def units() -> list[str]:
     binds += [
         bind(path, f"/etc/systemd/system/{path.parent.name}/{path.name}") for path in UNITS.glob("*.service.d/*.conf")
     ]
+    binds.append(bind(UNITS / "dcis-node.sh", "/usr/local/bin/dcis-node"))
     return binds + [
         bind(UNITS / name / "dcis-node.conf", f"/etc/{name}/dcis-node.conf") for name in ("sysusers.d", "tmpfiles.d")
     ]

@@ -145,7 +145,7 @@ def exam(seed: int, pacs_port: int) -> dict[str, Any]:
 
 
 def status_code() -> int:
-    command = (*AS_NODE, "/opt/dcis-node/bin/dcis-node", "status", "--config", str(CONFIG))
+    command = ("/usr/local/bin/dcis-node", "status")  # as an admin types it: root, who becomes the node's user
     return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode
 
 

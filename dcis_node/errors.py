@@ -62,6 +62,10 @@ class SchemaError(StorageError):
     """The index was written by a newer program, or by none we know."""
 
 
+class OlderSchemaError(SchemaError):
+    """The index has an earlier schema of ours; the node brings it up to date when it starts."""
+
+
 class DamagedIndexError(StorageError):
     """The file of the index does not pass the database's own check, or is none of ours."""
 

@@ -9,8 +9,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from dcis_node.errors import SchemaError, StorageError
-from storage.engines import describe, read_engine, require_index, write_engine
+from dcis_node.errors import OlderSchemaError, SchemaError, StorageError
+from storage.engines import DAMAGED, describe, read_engine, require_index, write_engine
 from storage.locations import check_location
 from storage.migrate import HEAD, upgrade
 
@@ -103,11 +103,13 @@ def _check_schema(database: Database) -> None:
         with database.read() as session:
             found = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
     except StorageError as error:
-        msg = "the index has no schema yet, or cannot be read: start the node once, or look at the file"
-        raise SchemaError(msg) from error
+        damaged = any(code in str(error) for code in DAMAGED)
+        unknown = f"the index has no schema yet, or cannot be read ({error}): start the node once"
+        raise SchemaError(str(error) if damaged else unknown) from error
     if found != HEAD:
-        msg = f"the index has schema {found}, this program needs {HEAD}; the node brings it up to date when it starts"
-        raise SchemaError(msg)
+        if found is not None and found < HEAD:
+            raise OlderSchemaError(f"the index has schema {found}, brought to {HEAD} when the node starts")
+        raise SchemaError(f"the index has schema {found}, this program knows {HEAD}: install the newer program")
 
 
 @contextmanager

@@ -12,6 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from dcis_node.errors import SchemaError, StorageError
 from storage.locations import check_location
 
+# What SQLite calls a file that is damaged, or none of its own.
+DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+HEALING = "`dcis-node restore latest`, or `dcis-node rebuild-index`"
+
 BUSY_TIMEOUT_SECONDS = 10.0
 MIGRATION_TIMEOUT_SECONDS = 600.0  # a second starter waits while the first migrates
 # SQLite 3.7.0 to 3.51.2 can corrupt a WAL that several processes write and checkpoint (sqlite.org/releaselog, 3.51.3).
@@ -85,7 +89,7 @@ def require_index(url: str) -> None:
         return
     check_location(file)
     if not file.exists():
-        msg = f"there is no index {file} yet: start the node once"
+        msg = f"there is no index {file} yet: start the node once; if there was one, {HEALING}"
         raise SchemaError(msg)
 
 
@@ -108,7 +112,8 @@ def broken_foreign_keys(connection: Connection) -> int:
 def describe(error: DBAPIError) -> str:
     """Say what a database refused, without any value that was on its way in or out."""
     name = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or ""
-    return f"the index refused: {type(error.orig).__name__} {name}".strip()
+    told = f"the index refused: {type(error.orig).__name__} {name}".strip()
+    return f"{told}: it is damaged; stop the node, then {HEALING}" if name.startswith(DAMAGED) else told
 
 
 def sqlite_file(url: str) -> Path | None:

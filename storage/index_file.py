@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcis_node.errors import DamagedIndexError, StorageError
-from storage.engines import BUSY_TIMEOUT_SECONDS
+from storage.engines import BUSY_TIMEOUT_SECONDS, DAMAGED, HEALING
 from storage.files import sync_folder
 
 # What SQLite may leave beside an index: a journal, or a write-ahead log with its shared memory.
 BESIDE = ("-journal", "-wal", "-shm")
-# What SQLite calls a file that is damaged, or none of its own.
-DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 @dataclass(frozen=True)
@@ -170,4 +168,6 @@ def _cannot(what: str, error: Exception) -> StorageError:
     else:
         reason = getattr(error, "sqlite_errorname", "") or (str(error) if isinstance(error, StorageError) else "")
     text = f"the index cannot be {what}: {reason or type(error).__name__}"
-    return DamagedIndexError(text) if any(code in reason for code in DAMAGED) else StorageError(text)
+    if not any(code in reason for code in DAMAGED):
+        return StorageError(text)
+    return DamagedIndexError(f"{text}: it is damaged; stop the node, then {HEALING}")

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from storage.schema import Maintenance
 
+CLOCK_DOUBT = "clock_doubt"  # no work, and none of them: see `storage.clock_doubt`
+
 
 @dataclass(frozen=True)
 class WorkDone:
@@ -39,5 +41,6 @@ def record_work(session: Session, done: WorkDone) -> None:
 
 def work_done(session: Session) -> tuple[WorkDone, ...]:
     """Give the last run of each work, by name."""
-    rows = session.scalars(select(Maintenance).order_by(Maintenance.name)).all()
+    works = select(Maintenance).where(Maintenance.name != CLOCK_DOUBT).order_by(Maintenance.name)
+    rows = session.scalars(works).all()
     return tuple(WorkDone(row.name, row.started_at, row.finished_at, row.ok, dict(row.detail)) for row in rows)

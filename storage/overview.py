@@ -88,6 +88,19 @@ def failed_exams(session: Session, *, limit: int = 20) -> list[dict[str, Any]]:
     ]
 
 
+def unanswered(session: Session, *, before: float | None = None) -> tuple[int, float | None]:
+    """Count the exams that wait for their views or their decision, and say when the oldest got its last image.
+
+    Parameters
+    ----------
+    before
+        Only those whose last image came before this moment (Unix seconds); None for all.
+    """
+    chosen = [Exam.state.in_(("open", "due"))] + ([] if before is None else [Exam.last_image_at < before])
+    count, since = session.execute(select(func.count(), func.min(Exam.last_image_at)).where(*chosen)).one()
+    return int(count), since
+
+
 def count_failed(session: Session) -> int:
     """Count the exams of which `failed_exams` lists the newest."""
     return sum(

@@ -20,6 +20,8 @@ from storage.work import affected
 PRIOR = "prior"  # state of the exam, and analysis of its images
 # A source may go on sending after its answer was given up, and after it said that it is done.
 STILL_COMING_SECONDS = 3600.0
+# No question is waited for longer (the most that `retrieve.wait_seconds` takes), whatever became of its row.
+LONGEST_WAIT_SECONDS = 86400.0
 # A mammogram that is younger belongs to the same episode; it is not fetched, as it may still be on its way to us.
 YOUNGEST_DAYS = 30
 DAY_SECONDS = 86400.0
@@ -75,16 +77,20 @@ def _expect(session: Session, errand: Errand, study: PriorStudy, *, now: float) 
 def is_fetched(session: Session, study: Study, *, now: float) -> bool:
     """Tell whether what comes of a study comes because it was asked for as a prior.
 
-    A study that was noted for one patient and turns out to be another's counts, too: nobody sent that either.
+    A study that was noted for one patient and turns out to be another's counts, too: nobody sent that either. A
+    question that was never closed, or was asked by a clock that was ahead, counts only as long as a source may be
+    sending: what somebody sends later has to be answered.
     """
     noted, asking = aliased(Exam), aliased(Exam)
+    lately, soon = now - STILL_COMING_SECONDS, now + STILL_COMING_SECONDS
     return bool(
         session.scalar(
             select(
                 exists()
                 .where(noted.id == study.exam_id, noted.state == PRIOR, asking.patient_id == noted.patient_id)
                 .where(Retrieval.exam_id == asking.id, Retrieval.purpose == PRIORS)
-                .where(or_(Retrieval.state.in_(UNFINISHED), Retrieval.finished_at > now - STILL_COMING_SECONDS))
+                .where(Retrieval.asked_at.between(lately - LONGEST_WAIT_SECONDS, soon))
+                .where(or_(Retrieval.state.in_(UNFINISHED), Retrieval.finished_at.between(lately, soon)))
             )
         )
     )

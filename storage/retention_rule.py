@@ -124,6 +124,8 @@ class Plan:
         How many of `images` go before their time, as the disk is nearly full.
     staying
         Exams of which nothing leaves now, by the reason.
+    held
+        Images of all exams that a training cohort names.
     """
 
     images: tuple[KeptExam, ...] = ()
@@ -131,6 +133,7 @@ class Plan:
     results: tuple[KeptExam, ...] = ()
     rows: tuple[KeptExam, ...] = ()
     staying: Mapping[str, int] = field(default_factory=dict)
+    held: int = 0
 
 
 def unfinished(exam: KeptExam, terms: Terms) -> Stay | None:
@@ -186,19 +189,35 @@ def choose(exams: Iterable[KeptExam], terms: Terms, *, now: float, wanted_bytes:
     wanted_bytes
         How much more disk should be free; 0 if there is enough.
     """
-    known = sorted(exams, key=lambda exam: (exam.done_at, exam.id))
+    # An index of years names very many exams of which nothing leaves tonight: they are counted, and let go at once.
+    candidates: list[KeptExam] = []
+    staying: Counter[str] = Counter()
+    held = 0
+    for exam in exams:
+        held += exam.held
+        if _may_lose_anything(exam, terms, now=now, early=wanted_bytes > 0):
+            candidates.append(exam)
+        else:
+            staying[why_it_stays(exam, terms).value] += 1
+    candidates.sort(key=lambda exam: (exam.done_at, exam.id))
     images, freed, early = [], 0, 0
-    for exam in known:
+    for exam in candidates:
         due = may_lose_images(exam, terms, now=now)
         if due or (freed < wanted_bytes and may_lose_images(exam, terms, now=now, early=True)):
             images.append(exam)
             freed += exam.image_bytes
             early += not due
-    results = tuple(exam for exam in known if may_lose_results(exam, terms, now=now))
-    rows = tuple(exam for exam in known if may_lose_rows(exam, terms, now=now))
+    results = tuple(exam for exam in candidates if may_lose_results(exam, terms, now=now))
+    rows = tuple(exam for exam in candidates if may_lose_rows(exam, terms, now=now))
     leaving = {exam.id for exam in (*images, *results, *rows)}
-    staying = Counter(why_it_stays(exam, terms).value for exam in known if exam.id not in leaving)
-    return Plan(tuple(images), early, results, rows, dict(staying))
+    staying.update(why_it_stays(exam, terms).value for exam in candidates if exam.id not in leaving)
+    return Plan(tuple(images), early, results, rows, dict(staying), held)
+
+
+def _may_lose_anything(exam: KeptExam, terms: Terms, *, now: float, early: bool) -> bool:
+    may_early = early and may_lose_images(exam, terms, now=now, early=True)
+    steps = (may_lose_images, may_lose_results, may_lose_rows)
+    return may_early or any(may(exam, terms, now=now) for may in steps)
 
 
 def why_it_stays(exam: KeptExam, terms: Terms) -> Stay:

@@ -7,7 +7,7 @@ A row is made once for an exam and a source, whatever becomes of it, so nobody i
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.database import Database
@@ -20,6 +20,7 @@ UNFINISHED = ("due", "leased")
 DIED = "the process that asked died each time"
 OUT_OF_TIME = "no answer within the time that an exam waits"
 LONGEST_TEXT = 500  # characters of a failure that are kept
+AHEAD_SECONDS = 60.0  # what was asked for later than this from now was asked by a clock that was ahead
 
 
 @dataclass(frozen=True)
@@ -125,45 +126,51 @@ def ask(
 def claim(db: Database, *, source: str, owner: str, now: float, wait_seconds: float, max_tries: int) -> Errand | None:
     """Lease what has waited longest for a source; None if nothing does, then without a write lock.
 
-    The lease lasts as long as the exam waits. A question whose tries are spent (its process died each time), and one
-    that no exam waits for any more, are closed on the way.
+    The lease lasts as long as the exam waits; one that has run out binds nobody. A question whose tries are spent (its
+    process died each time), and one that no exam waits for any more, are closed on the way.
     """
+    waits = and_(Retrieval.state == "due", Retrieval.next_try_at <= now)
+    ran_out = and_(Retrieval.state == "leased", Retrieval.lease_until <= now)
     while True:
         with db.read() as session:
             row = session.scalars(
                 select(Retrieval)
-                .where(Retrieval.state == "due", Retrieval.next_try_at <= now, Retrieval.source == source)
+                .where(or_(waits, ran_out), Retrieval.source == source)
                 # A missing view keeps a radiologist waiting, an earlier exam nobody.
                 .order_by(Retrieval.purpose.desc(), Retrieval.asked_at, Retrieval.id)
                 .limit(1)
             ).first()
         if row is None:
             return None
-        until = row.asked_at + wait_seconds
         spent = row.attempts >= max_tries
-        closing = spent or until <= now
-        errand = Errand(
-            id=row.id,
-            exam_id=row.exam_id,
-            source=row.source,
-            purpose=row.purpose,
-            missing=row.missing,
-            asked_at=row.asked_at,
-            attempts=row.attempts + 1,
-            found=row.found,
-            moved=row.moved,
-            lease_owner=owner,
-            lease_until=until,
-        )
-        leased = {"state": "leased", "lease_owner": owner, "lease_until": until, "attempts": errand.attempts}
-        closed = {"state": "failed", "finished_at": now, "text": row.text or (DIED if spent else OUT_OF_TIME)}
+        closing = spent or not -AHEAD_SECONDS <= now - row.asked_at < wait_seconds
+        errand = _errand(row, owner=owner, until=row.asked_at + wait_seconds)
+        leased = {"state": "leased", "lease_owner": owner, "lease_until": errand.lease_until}
+        text = row.text or (DIED if spent else OUT_OF_TIME)
         with db.write() as session:
             unclaimed = update(Retrieval).where(
-                Retrieval.id == row.id, Retrieval.state == "due", Retrieval.attempts == row.attempts
+                Retrieval.id == row.id, Retrieval.state == row.state, Retrieval.attempts == row.attempts
             )
-            taken = changed(session, unclaimed.values(**(closed if closing else leased)))
+            values = {**_closed(now), "text": text} if closing else {**leased, "attempts": errand.attempts}
+            taken = changed(session, unclaimed.values(**values))
         if taken and not closing:
             return errand
+
+
+def _errand(row: Retrieval, *, owner: str, until: float) -> Errand:
+    return Errand(
+        id=row.id,
+        exam_id=row.exam_id,
+        source=row.source,
+        purpose=row.purpose,
+        missing=row.missing,
+        asked_at=row.asked_at,
+        attempts=row.attempts + 1,
+        found=row.found,
+        moved=row.moved,
+        lease_owner=owner,
+        lease_until=until,
+    )
 
 
 def note_found(db: Database, errand: Errand, found: int) -> Errand | None:
@@ -198,14 +205,43 @@ def _end(db: Database, errand: Errand, *, moved: int, values: dict[str, object])
 
 def expire(db: Database, exam_id: int, *, now: float) -> int:
     """Give up what is not finished of an exam's views; whoever is at it loses its lease. Gives how many questions."""
-    closed = {"state": "failed", "finished_at": now, "lease_owner": "", "lease_until": 0.0}
-    unfinished = update(Retrieval).where(
-        Retrieval.exam_id == exam_id, Retrieval.purpose == VIEWS, Retrieval.state.in_(UNFINISHED)
-    )
     with db.write() as session:
-        # What the last try came to says more than that the time is over.
-        told = affected(session, unfinished.where(Retrieval.text != "").values(**closed))
-        return told + affected(session, unfinished.values(**closed, text=OUT_OF_TIME))
+        return _give_up(session, Retrieval.exam_id == exam_id, Retrieval.purpose == VIEWS, now=now)
+
+
+def expire_all(db: Database, *, longest_seconds: float, now: float) -> int:
+    """Give up whatever nobody can still be at: of any source, also one that left the settings, and for any purpose.
+
+    What is never closed would keep its exam at work for ever, and with it its images.
+
+    Parameters
+    ----------
+    longest_seconds
+        The longest that a question may take from the moment at which it was asked for.
+
+    Returns
+    -------
+    int
+        How many questions; the index is only read if there are none.
+    """
+    asked_at = Retrieval.asked_at
+    stale = (Retrieval.state.in_(UNFINISHED), or_(asked_at <= now - longest_seconds, asked_at > now + AHEAD_SECONDS))
+    with db.read() as session:
+        if session.scalar(select(Retrieval.id).where(*stale).limit(1)) is None:
+            return 0
+    with db.write() as session:
+        return _give_up(session, *stale, now=now)
+
+
+def _give_up(session: Session, *chosen: ColumnElement[bool], now: float) -> int:
+    unfinished = update(Retrieval).where(Retrieval.state.in_(UNFINISHED), *chosen)
+    # What the last try came to says more than that the time is over.
+    told = affected(session, unfinished.where(Retrieval.text != "").values(**_closed(now)))
+    return told + affected(session, unfinished.values(**_closed(now), text=OUT_OF_TIME))
+
+
+def _closed(now: float) -> dict[str, object]:
+    return {"state": "failed", "finished_at": now, "lease_owner": "", "lease_until": 0.0}
 
 
 def release_leases(db: Database, owner: str) -> int:

@@ -132,7 +132,8 @@ class Instance(Base):
     series_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     exam_id: Mapped[int] = mapped_column(ForeignKey("exam.id"), index=True)
-    association_id: Mapped[int | None] = mapped_column(ForeignKey("association.id"), default=None)
+    # Without an index each association that leaves (see `storage.forgetting`) costs a look at every instance.
+    association_id: Mapped[int | None] = mapped_column(ForeignKey("association.id"), default=None, index=True)
     sha256: Mapped[str] = mapped_column(String(64), index=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
@@ -379,8 +380,8 @@ class Heartbeat(Base):
 class Maintenance(Base):
     """How the last run of each nightly work ended.
 
-    name: `sweep`, `backup` or `integrity`. ok: false if a person has to look. detail: counts and names of files,
-    without patient data.
+    name: `sweep`, `backup`, `integrity`, `retention` or `volumes`; `clock_doubt` is no work (see
+    `storage.clock_doubt`). ok: false if a person has to look. detail: counts and names of files, without patient data.
     """
 
     __tablename__ = "maintenance"

@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dcis_node.config import Configuration, load_configuration, parse_configuration
-from dcis_node.errors import DcisNodeError
+from dcis_node.errors import DcisNodeError, StorageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 DONE, NOT_DONE, CANNOT_START = 0, 1, 2
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The settings; config.toml explains every key.")]
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="DCIS_NODE_CONFIG", help="The settings; config.toml explains every key."),
+]
 ConfigFdOption = Annotated[int | None, typer.Option("--config-fd", hidden=True)]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there.")]
 UidArgument = Annotated[str, typer.Argument(help="UID of a study, series, image or result; or the number of an exam.")]
@@ -39,6 +42,26 @@ def open_index(config: Path) -> Iterator[tuple[Configuration, Any]]:
         yield configuration, db
     finally:
         db.close()
+
+
+def require_owner(configuration: Configuration) -> None:
+    """Refuse to write into a data folder that belongs to somebody else.
+
+    What root leaves there (0700 for root) would stop the node at its next start, at a time when nobody thinks of it.
+
+    Raises
+    ------
+    StorageError
+        It is so; the text says as whom to run the command.
+    """
+    folder = configuration.folder
+    if not folder.exists() or folder.stat().st_uid == os.geteuid():
+        return
+    try:
+        owner = folder.owner()
+    except KeyError:
+        owner = f"user {folder.stat().st_uid}"
+    raise StorageError(f"{folder} belongs to {owner}: run this as that user, such as by `runuser -u {owner} -- ...`")
 
 
 def configuration_of(config: Path, descriptor: int | None) -> Configuration:

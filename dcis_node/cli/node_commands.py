@@ -19,6 +19,7 @@ from dcis_node.cli.common import (
     last_words,
     open_index,
     print_json,
+    require_owner,
     uncollected,
 )
 from dcis_node.config import load_configuration
@@ -79,6 +80,7 @@ def run(
     from dcis_node.operate.role import run_role
 
     configuration = configuration_of(config, config_fd)
+    require_owner(configuration)
     process = name or f"{role}-0"
     configure_logging(configuration.node.log_level, name=process if role else "supervisor")
     if role is None or lifeline_fd is None:
@@ -122,8 +124,9 @@ def status(config: ConfigOption = Path("config.toml"), as_json: JsonOption = Fal
     reload was refused, the analysis runs on the CPU as its device failed, a destination has not answered for an hour, a
     result has waited for an hour or is dead, images are refused because the disk is nearly full, our TLS certificate
     has expired or a new one cannot be used, the model that should judge was refused, the work of the night failed or is
-    overdue, a job of the clock failed, is late or hangs, the audit repository has taken nothing for an hour, or an exam
-    got no answer or one without its analysis (`retry` decides it again; `dismiss` says that a person has looked).
+    overdue, a job of the clock failed, is late or hangs, the audit repository has taken nothing for an hour, an exam
+    has waited four hours too long for its answer, or got none, or one without its analysis (`retry` decides it again,
+    `dismiss` says that a person has looked).
     """
     with uncollected():
         from dcis_node.operate.status import node_status, wants_a_person

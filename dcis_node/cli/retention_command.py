@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dcis_node.cli.common import DONE, NOT_DONE, ConfigOption, JsonOption, open_index, print_json
+from dcis_node.cli.common import DONE, NOT_DONE, ConfigOption, JsonOption, open_index, print_json, require_owner
 
 NAME = "retention-0"
 
@@ -37,6 +37,7 @@ def retention(
         if dry_run:
             retained = plan_retention(configuration, db)
         else:
+            require_owner(configuration)
             with (
                 NameLock(configuration.folder, NAME, patience_seconds=0.0),
                 audit_trail(configuration, NAME, is_node=False) as trail,

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dcis_node.cli.common import DONE, NOT_DONE, ConfigOption, JsonOption, open_index, print_json
+from dcis_node.cli.common import DONE, NOT_DONE, ConfigOption, JsonOption, open_index, print_json, require_owner
 from dcis_node.config import load_configuration
 
 FOLDERS = 256
@@ -36,6 +36,7 @@ def sweep(
 
     configure_logging("CRITICAL")
     with open_index(config) as (configuration, db), _progress("folders") as show:
+        require_owner(configuration)
         order = SweepOrder(verify=verify, progress=lambda done: show(done, FOLDERS))
         swept = run_sweep(configuration, db, FileStore(store_of(configuration)), order)
     if as_json:
@@ -73,6 +74,7 @@ def rebuild_index(
 
     configure_logging("CRITICAL")
     configuration = load_configuration(config)
+    require_owner(configuration)
     started = time.monotonic()
     with _progress("files") as show:
         rebuilt = make_index_again(configuration, delivered=assume_delivered, progress=show)
@@ -101,13 +103,15 @@ def backup(
     scopes = {"own": "own", "all": "all", "none": "index"}
     if scope not in scopes:
         raise typer.BadParameter(f"{scope!r}: allowed: {', '.join(scopes)}")
-    from dcis_node.operate.backups import back_up
+    from dcis_node.operate.backups import backup_by_hand
     from dcis_node.operate.logs import configure_logging
     from storage.backup import Scope
 
     configure_logging("CRITICAL")
     started = time.monotonic()
-    made = back_up(load_configuration(config), scope=Scope(scopes[scope]), folder=to)
+    configuration = load_configuration(config)
+    require_owner(configuration)
+    made = backup_by_hand(configuration, scope=Scope(scopes[scope]), folder=to)
     _print_flat({**made.to_json(), "seconds": round(time.monotonic() - started, 2)}, as_json=as_json)
     raise typer.Exit(DONE if made.ok else NOT_DONE)
 
@@ -131,6 +135,7 @@ def restore(
 
     configure_logging("CRITICAL")
     configuration = load_configuration(config)
+    require_owner(configuration)
     values = restore_node(configuration, backup_named(configuration, name))
     _print_flat(values, as_json=as_json)
     raise typer.Exit(DONE if values["ok"] else NOT_DONE)

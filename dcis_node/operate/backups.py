@@ -51,7 +51,42 @@ def back_up(configuration: Configuration, *, scope: Scope, folder: Path | None =
 
 
 def nightly_backup(configuration: Configuration, db: Database) -> None:
-    """Back up what is ours, and keep in the index how it went: the backup, and the check of the index with it.
+    """Back up what is ours, and keep in the index how it went (see `told_backup`).
+
+    Raises
+    ------
+    StorageError
+        It failed; that is kept and logged too.
+    """
+    if sqlite_file(configuration.index_url) is not None:
+        told_backup(configuration, db, scope=Scope.OWN)
+
+
+def backup_by_hand(configuration: Configuration, *, scope: Scope, folder: Path | None = None) -> BackedUp:
+    """Back up as a person or a timer orders it; one that is as good as that of the night is told like it.
+
+    So a night that failed can be made up for. One of the index alone, or to another folder, is nobody's but theirs.
+
+    Raises
+    ------
+    StorageError
+        See `back_up`.
+    """
+    elsewhere = folder is not None and folder.resolve() != configuration.backup_folder.resolve()
+    if elsewhere or scope is Scope.INDEX or sqlite_file(configuration.index_url) is None:
+        return back_up(configuration, scope=scope, folder=folder)
+    try:
+        db = open_database(configuration.index_url)
+    except StorageError:  # nowhere to tell of it; what is wrong with the index is said by the backup
+        return back_up(configuration, scope=scope)
+    try:
+        return told_backup(configuration, db, scope=scope)
+    finally:
+        db.close()
+
+
+def told_backup(configuration: Configuration, db: Database, *, scope: Scope) -> BackedUp:
+    """Back up, and keep in the index how it went: the backup, and the check of the index with it.
 
     The copy is checked, not the index itself: a check of the index would keep the receivers from committing.
 
@@ -60,11 +95,9 @@ def nightly_backup(configuration: Configuration, db: Database) -> None:
     StorageError
         It failed; that is kept and logged too.
     """
-    if sqlite_file(configuration.index_url) is None:
-        return
     started = time.time()
     try:
-        made = back_up(configuration, scope=Scope.OWN)
+        made = back_up(configuration, scope=scope)
     except StorageError as error:
         _record(db, BACKUP, started, ok=False, detail={"fault": str(error)})
         if isinstance(error, DamagedIndexError):
@@ -72,6 +105,7 @@ def nightly_backup(configuration: Configuration, db: Database) -> None:
         raise
     _record(db, BACKUP, started, ok=made.ok, detail=made.to_json())
     _record(db, INTEGRITY, started, ok=True, detail={"checked": str(made.path)})
+    return made
 
 
 def is_backup_overdue(db: Database, *, now: float) -> bool:

@@ -142,6 +142,7 @@ class _Clock:
     beat: Callable[[Mapping[str, Any]], None]
     steps: int = 0
     last_step: float = 0.0
+    not_followed: float = 0.0
     triggers: dict[str, Nightly] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -169,6 +170,8 @@ class _Clock:
                 step, offset = self._offset() - offset, self._offset()
                 if abs(step) > STEP_SECONDS:
                     self._set_right(step)
+                elif self.not_followed:
+                    self._follow(0.0)
         finally:
             self.scheduler.shutdown(wait=True)
 
@@ -247,9 +250,16 @@ class _Clock:
                 at = self.triggers[job.name].after_step(known.next_run_time, now)
                 self._move(job.name, at)
                 self._expect_night(job, at)
+        self._follow(step)
+
+    def _follow(self, step: float) -> None:
+        """Let the rest of the node follow a step; one that it could not follow (a busy index) is told to it again."""
+        step += self.not_followed
         try:
             self.watch.on_step(step)
+            self.not_followed = 0.0
         except Exception as error:  # noqa: BLE001 -- the clock goes on whatever becomes of it: recorded
+            self.not_followed = step
             log.error("event=clock_step_not_followed error=%s", type(error).__name__)
 
     def _move(self, name: str, at: datetime) -> None:

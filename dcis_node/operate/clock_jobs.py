@@ -10,11 +10,20 @@ from dcis_node.deliver.lane import lease_of
 from dcis_node.operate.audit.events import Event
 from dcis_node.operate.backups import is_backup_overdue, nightly_backup
 from dcis_node.operate.clock import DailyJob, Job, Part
+from dcis_node.operate.clock_trust import Trust
 from dcis_node.operate.disk_watch import DiskWatch, count_all
 from dcis_node.operate.process import Process
-from dcis_node.operate.retention import Retained, RetentionOrder, is_disk_short, run_retention
+from dcis_node.operate.retention import (
+    Retained,
+    RetentionOrder,
+    is_disk_short,
+    postpone_retention,
+    run_retention,
+)
 from dcis_node.operate.sweeping import sweep_exams
 from dcis_node.operate.upkeep import SweepOrder, run_sweep
+from dcis_node.retrieve.rule import longest_seconds
+from storage import retrievals
 from storage.commitments import expire
 from storage.time_steps import LongestWaits, bring_back
 
@@ -24,37 +33,14 @@ COMPLETENESS_SECONDS = 1.0
 DISK_SECONDS = 60.0
 # The courier lets requests expire before it asks; those to a destination that left the settings expire here.
 COMMITMENT_SECONDS = 60.0
+# The sweep and the retriever close most questions; those of a source that left the settings are closed here.
+RETRIEVAL_SECONDS = 60.0
+WALL_CLOCK_SECONDS = 60.0
 # On a nearly full disk images leave before the night; a busy hour brings a few gigabytes.
 SHORT_SECONDS = 900.0
 SHORT_MOST_SECONDS = 6 * 3600.0
 # A day at most for what a peer may take its time over (see `dcis_node.config.delivery`).
 PROOF_SECONDS = 86400.0
-# After a step ahead everything looks older than it is: for so long nothing is removed. A smaller step hardly counts.
-DOUBT_SECONDS, DOUBTED_STEP_SECONDS = 86400.0, 3600.0
-
-
-class Trust:
-    """Whether the wall clock may be believed when it says how old something is.
-
-    Parameters
-    ----------
-    monotonic
-        Seconds that never go back.
-    """
-
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._doubted = float("-inf")
-
-    def note(self, step_seconds: float) -> None:
-        """Take note of a step of the wall clock; one back to where it came from ends the doubt."""
-        if step_seconds > DOUBTED_STEP_SECONDS:
-            self._doubted = self._monotonic()
-        elif step_seconds < -DOUBTED_STEP_SECONDS:
-            self._doubted = float("-inf")
-
-    def __bool__(self) -> bool:
-        return self._monotonic() - self._doubted >= DOUBT_SECONDS
 
 
 def clock_jobs(
@@ -71,6 +57,8 @@ def clock_jobs(
     return (
         Job("completeness", COMPLETENESS_SECONDS, work.completeness),
         Job("commitment_timeouts", COMMITMENT_SECONDS, work.commitment_timeouts),
+        Job("retrieval_timeouts", RETRIEVAL_SECONDS, work.retrieval_timeouts),
+        Job("wall_clock", WALL_CLOCK_SECONDS, trust.look),
         Job("disk", DISK_SECONDS, DiskWatch(configuration, process.db, process.files).look),
         Job("retention_when_short", SHORT_SECONDS, work.when_short, most_seconds=SHORT_MOST_SECONDS),
         DailyJob("night", configuration.maintenance.time, at_start=True, parts=night),
@@ -93,6 +81,11 @@ class _Work:
     def commitment_timeouts(self) -> None:
         if expired := expire(self.process.db, now=time.time()):
             log.warning("event=commitment_expired requests=%d", expired)
+
+    def retrieval_timeouts(self) -> None:
+        longest = longest_seconds(self.configuration.retrieve)
+        if expired := retrievals.expire_all(self.process.db, longest_seconds=longest, now=time.time()):
+            log.warning("event=retrieval_expired questions=%d", expired)
 
     def sweep(self) -> None:
         self.nights += 1
@@ -117,10 +110,9 @@ class _Work:
         count_all(self.configuration, self.process.db, self.process.files)
 
     def _remove(self) -> Retained:
-        if self.trust:
+        if self.trust.look():
             return run_retention(self.configuration, self.process.db, self.process.files, self.order)
-        log.warning("event=retention_postponed text='the wall clock was set ahead; nothing is removed for a day'")
-        return Retained()
+        return postpone_retention(self.process.db, self.trust.why_not, now=time.time())
 
 
 def removed_anything(retained: Retained) -> bool:

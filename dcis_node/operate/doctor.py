@@ -12,7 +12,7 @@ from dcis_node.analyse.decode import decode_pixels
 from dcis_node.config import Configuration
 from dcis_node.deliver.acceptance import ask_acceptance
 from dcis_node.deliver.outcome import PeerAddress
-from dcis_node.errors import DcisNodeError
+from dcis_node.errors import DcisNodeError, OlderSchemaError
 from dcis_node.model.device import choose_device
 from dcis_node.operate.audit.check import check_audit
 from dcis_node.operate.bundles import bundle_of
@@ -86,7 +86,11 @@ def _index(configuration: Configuration) -> Iterator[Finding]:
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
         yield Finding("index", Verdict.OK, f"not there yet; made at the first start (SQLite {sqlite3.sqlite_version})")
         return
-    db = open_database(url)
+    try:
+        db = open_database(url)
+    except OlderSchemaError as error:  # at an upgrade, before the first start
+        yield Finding("index", Verdict.WARN, str(error))
+        return
     db.close()
     yield Finding("index", Verdict.OK, f"opens, schema fits (SQLite {sqlite3.sqlite_version})")
 

@@ -12,10 +12,11 @@ from prometheus_client.registry import Collector
 
 from dcis_node import __version__
 from dcis_node.config import Configuration
+from dcis_node.operate.answering import answering_figures, waiting_status
 from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
 from dcis_node.operate.deliveries import delivery_figures, delivery_status
-from dcis_node.operate.status import disk_status, is_alive, volumes_status
+from dcis_node.operate.status import bundle_status, bundles_told, disk_status, is_alive, volumes_status
 from dcis_node.operate.supervision_figures import supervision_figures
 from storage.database import Database
 from storage.heartbeat import Beat, beats
@@ -80,11 +81,12 @@ def figures(configuration: Configuration, db: Database, *, now: float) -> Iterat
     with db.read() as session:
         seen, counted, works = beats(session), queues(session), work_done(session)
         deliveries = delivery_status(configuration, session, now=now)
-        failed = count_failed(session)
+        failed, waiting = count_failed(session), waiting_status(configuration, session, now=now)
     details = {beat.process: json.loads(beat.detail) if beat.detail else {} for beat in seen}
     yield InfoMetricFamily("dcis_node", "Which node this is", {"version": __version__, "aet": configuration.node.aet})
     yield from _queue_figures(counted)
     yield _gauge("exams_to_look_at", "Exams without an answer or an analysis that nobody has dismissed", failed)
+    yield from answering_figures(waiting, bundle_status(configuration, bundles_told(seen)), now=now)
     yield from delivery_figures(configuration, deliveries)
     yield from _process_figures(seen, details, now)
     yield from supervision_figures(seen)

@@ -66,17 +66,18 @@ class Notifier:
     def alive(self) -> None:
         """Say that the service lives; to be called often, sent twice within the time of the watchdog."""
         now = time.monotonic()
-        if self._every and now >= self._next_ping:
+        # One that did not get through (a manager that is busy) is sent again with the next call.
+        if self._every and now >= self._next_ping and self._send("WATCHDOG=1"):
             self._next_ping = now + self._every
-            self._send("WATCHDOG=1")
 
-    def _send(self, *fields: str) -> None:
+    def _send(self, *fields: str) -> bool:
         if not self._address:
-            return
+            return False
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
                 out.setblocking(False)  # noqa: FBT003 -- the socket module's
                 out.sendto("\n".join(fields).encode(), self._address)
         except OSError:
             # A manager that is busy or gone: the next word may reach it.
-            return
+            return False
+        return True

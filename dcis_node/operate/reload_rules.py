@@ -21,8 +21,8 @@ FIXED = (
 READERS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "receive": frozenset({"receive"}),
-        # Reception groups what comes; the clock closes exams.
-        "exam": frozenset({"receive", "clock"}),
+        # Reception groups what comes, the retriever what it fetches; the clock closes exams.
+        "exam": frozenset({"receive", "retrieve", "clock"}),
         "analyse": frozenset({"analyse"}),
         # The clock's sweep decides what is asked for.
         "retrieve": frozenset({"retrieve", "clock"}),

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,8 @@ class Retained:
         How much less than `retention.free_bytes` is free afterwards.
     fault
         Why no image was removed, or why the run ended; "" if all is well.
+    postponed
+        Why nothing was looked at; "" if it was.
     """
 
     gone: dict[str, Gone] = field(default_factory=lambda: {name: Gone() for name in (IMAGES, RESULTS, ROWS)})
@@ -93,6 +95,7 @@ class Retained:
     held: int = 0
     short_bytes: int = 0
     fault: str = ""
+    postponed: str = ""
     stopped: bool = False
     dry_run: bool = False
 
@@ -168,6 +171,21 @@ def run_retention(
     return retained
 
 
+def postpone_retention(db: Database, why: str, *, now: float) -> Retained:
+    """Let nothing leave, and keep in the index why; gives a run that came to nothing.
+
+    Raises
+    ------
+    StorageError
+        The index cannot be used.
+    """
+    retained = Retained(postponed=why)
+    with db.write() as session:
+        record_work(session, WorkDone(RETENTION, now, now, retained.ok, retained.to_json()))
+    log.warning("event=retention_postponed text='%s'", why)
+    return retained
+
+
 def is_disk_short(configuration: Configuration, *, space: Callable[[Path], Space] = space_of) -> bool:
     """Tell whether less is free than retention is to keep free."""
     return _short(configuration, RetentionOrder(space=space)) > 0
@@ -183,11 +201,10 @@ def _planned(
     except StorageError as error:
         retained.fault = f"{error}: no image leaves until it can be read, or is taken out of retention.cohorts"
     now, terms = order.now(), terms_of(configuration)
-    exams = list(kept_exams(db, held=held))
-    plan = choose(exams, terms, now=now, wanted_bytes=_short(configuration, order))
+    plan = choose(kept_exams(db, held=held), terms, now=now, wanted_bytes=_short(configuration, order))
     if retained.fault:
-        plan = Plan(results=plan.results, rows=plan.rows, staying={**plan.staying, "cohort": len(plan.images)})
-    retained.early, retained.staying, retained.held = plan.early, dict(plan.staying), sum(exam.held for exam in exams)
+        plan = replace(plan, images=(), early=0, staying={**plan.staying, "cohort": len(plan.images)})
+    retained.early, retained.staying, retained.held = plan.early, dict(plan.staying), plan.held
     return retained, plan, held
 
 

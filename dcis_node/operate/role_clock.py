@@ -4,7 +4,8 @@ from dcis_node.config import Configuration
 from dcis_node.operate.audit.forwarder import forwarder_of, forwarding
 from dcis_node.operate.audit.trail import audit_trail
 from dcis_node.operate.clock import Watch, run_clock
-from dcis_node.operate.clock_jobs import Trust, clock_jobs, follow_step
+from dcis_node.operate.clock_jobs import clock_jobs, follow_step
+from dcis_node.operate.clock_trust import Trust
 from dcis_node.operate.metrics import registry_of
 from dcis_node.operate.metrics_server import serving_metrics
 from dcis_node.operate.process import running_process
@@ -20,11 +21,12 @@ def run_clock_role(configuration: Configuration, name: str, *, lifeline: int | N
     ):
         # A clock that was wrong before the start has left its moments too.
         follow_step(configuration, process)
-        trust = Trust()
+        trust = Trust(process.db)
 
-        def stepped(seconds: float) -> None:
-            trust.note(seconds)
+        def stepped(_seconds: float) -> None:
+            # Should this fail, the next look at the clock sees the step all the same.
             follow_step(configuration, process)
+            trust.look()
 
         watch = Watch(on_step=stepped)
         jobs = clock_jobs(configuration, process, tell=trail.tell, trust=trust)

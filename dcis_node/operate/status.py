@@ -8,6 +8,7 @@ from typing import Any
 from dcis_node import __version__
 from dcis_node.config import Configuration
 from dcis_node.errors import StorageError
+from dcis_node.operate.answering import waiting_status
 from dcis_node.operate.audit.backlog import audit_status
 from dcis_node.operate.certificate import tls_status
 from dcis_node.operate.deliveries import delivery_status
@@ -46,11 +47,12 @@ def node_status(configuration: Configuration, db: Database, *, now: float | None
             "index": index_status(configuration),
             "maintenance": maintenance_status(configuration, works, seen, now=moment),
             "jobs": job_status(seen),
-            "bundle": bundle_status(configuration, [json.loads(beat.detail) for beat in seen if _tells_bundle(beat)]),
+            "bundle": bundle_status(configuration, bundles_told(seen)),
             "processes": [_process(beat, moment) for beat in seen],
             "supervision": {**supervision_status(seen), "missing": missing_roles(seen, retrieves=retrieves)},
             "queues": queues(session),
             "deliveries": delivery_status(configuration, session, now=moment),
+            "waiting": waiting_status(configuration, session, now=moment),
             "exams": last_exams(session),
             "failures": failed_exams(session),
         }
@@ -71,6 +73,7 @@ def wants_a_person(status: Mapping[str, Any]) -> bool:
             status["disk"]["refusing"],
             status["tls"]["fault"],
             status["audit"]["alarm"],
+            status["waiting"]["late"],
             any(work["overdue"] or not work["ok"] for work in status["maintenance"]),
             not all(job["ok"] for job in status["jobs"].values()),
             status["failures"],
@@ -128,8 +131,9 @@ def bundle_status(configuration: Configuration, details: Sequence[Mapping[str, A
     }
 
 
-def _tells_bundle(beat: Beat) -> bool:
-    return beat.process.startswith("analyse") and bool(beat.detail)
+def bundles_told(seen: Iterable[Beat]) -> list[Mapping[str, Any]]:
+    """Give what each analysis process last said of its bundle."""
+    return [json.loads(beat.detail) for beat in seen if role_of(beat.process) == "analyse" and beat.detail]
 
 
 def _told_of_tls(seen: Sequence[Beat]) -> list[Mapping[str, Any]]:

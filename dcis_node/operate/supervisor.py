@@ -214,7 +214,8 @@ class Supervisor:
         """Look after one that runs."""
         child.kill_if_late(now)
         silent = child.silent_seconds(now)
-        if silent and child.ending != "silent":
+        # Whoever was told to leave finishes what it has in hand, and has its time for that: it need show nothing more.
+        if silent and not child.ending:
             child.silent_ends += 1
             log.error("event=child_silent process=%s silent_seconds=%.0f", child.spec.name, silent)
             child.end("silent", now=now, seconds=SILENT_STOP_SECONDS)

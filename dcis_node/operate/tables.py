@@ -73,6 +73,7 @@ def status_view(status: Mapping[str, Any]) -> RenderableType:
         _maintenance_lines(status["maintenance"], status["index"]),
         _jobs_table(status["jobs"]),
         _exams_table(status["exams"], title="Last exams"),
+        _waiting_line(status["waiting"]),
         _failure_lines(status["failures"]),
     )
 
@@ -112,9 +113,21 @@ def _maintenance_lines(works: Iterable[Mapping[str, Any]], index: Mapping[str, A
         good = work["ok"] and not work["overdue"]
         said = state if work["finished_at"] is not None or not good else "not yet"
         lines.append(f"{said}, last {clock_time(work['finished_at'])}", style="" if good else "bold red")
-        if fault := work["detail"].get("fault"):
-            lines.append(f"\n  {fault}", style="bold red")
+        if not work["ok"] and (cause := _cause(work["detail"])):
+            lines.append(f"\n  {cause}", style="bold red")
+        if postponed := work["detail"].get("postponed"):
+            lines.append(f"\n  {postponed}", style="yellow")
     return lines
+
+
+def _cause(detail: Mapping[str, Any]) -> str:
+    """Say why a nightly work failed: its error, or what it found."""
+    if error := detail.get("fault") or detail.get("error"):
+        return str(error)
+    counts = {**detail, **(detail["files"] if isinstance(detail.get("files"), dict) else {})}
+    found = (f"{counts.get(f'{sort}_count', 0)} files {sort}" for sort in ("missing", "damaged", "set_aside"))
+    told = ", ".join(text for text in found if not text.startswith("0 "))
+    return f"{told}; the log names them: event=store_fault" if told else ""
 
 
 def _jobs_table(jobs: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -169,6 +182,14 @@ def _synthetic(bundle: Mapping[str, Any]) -> str:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{value} {name}" for name, value in sorted(counts.items())) or "empty"
+
+
+def _waiting_line(waiting: Mapping[str, Any]) -> Text:
+    """Write in red that exams have waited too long for their answer."""
+    if not waiting["late"]:
+        return Text()
+    told = f"{waiting['late']} exams have waited too long for their answer, the oldest since "
+    return Text(f"{told}{clock_time(waiting['since'])}: is the analysis at work? The log says", style="bold red")
 
 
 def _failure_lines(exams: Iterable[Mapping[str, Any]]) -> Text:

@@ -27,9 +27,9 @@ def _probed(name: str, answer: EchoResult, *, proof: str) -> Finding:
         return Finding(name, Verdict.OK, f"QIDO-RS: {answer.text}")
     if not answer.is_there:
         return Finding(name, Verdict.FAIL, f"QIDO-RS: {answer.text}")
-    advice = (
-        "" if proof == "none" else '; without queries arrival is not proven: set proof = "none", or allow them there'
-    )
+    advice = "; results are sent all the same, and may or may not meet the same: try by `dcis-node send`"
+    if proof != "none":
+        advice += '. Without queries arrival is not proven: set proof = "none", or allow them there'
     return Finding(name, Verdict.WARN, f"QIDO-RS: {answer.text}{advice}")
 
 

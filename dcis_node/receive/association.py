@@ -238,6 +238,8 @@ class NodeAssociation(Association):
             sink = getattr(msg, "sink", None)
             if sink is not None:
                 sink.discard()
+            # A store that takes long (a slow disk, a busy index) must not be taken for the silence of the peer.
+            self._upper_layer.begin_silence()
             self._serving = False
         if fault:
             self._note("aborted", fault)

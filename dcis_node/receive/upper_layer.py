@@ -79,6 +79,10 @@ class UpperLayer(DULServiceProvider):
         super().send_pdu(primitive)
         self._bell.ring()
 
+    def begin_silence(self) -> None:
+        """Count the silence of the peer from now: until now it was ours, as we answered."""
+        self._idle_timer.restart()
+
     def kill_dul(self) -> None:
         """Have the thread end."""
         super().kill_dul()

@@ -16,6 +16,7 @@ from dcis_node.retrieve.association import FIND, association_with
 from dcis_node.retrieve.events import Notify, nobody, queried
 from dcis_node.retrieve.move import move
 from dcis_node.retrieve.query import Find, find
+from dcis_node.retrieve.rule import longest_seconds
 from dcis_node.retrieve.search import Image, find_images, find_priors, images_of
 from dcis_node.retrieve.source import Source, Trouble
 from storage import retrievals
@@ -59,8 +60,8 @@ class Lane:
 
     @property
     def longest_seconds(self) -> float:
-        """Longest time for one question: the time that its exam waits, and what leaving the association may take."""
-        return self.settings.wait_seconds + self.source.move_timeout_seconds + 4 * self.source.timeout_seconds
+        """Longest time for one question."""
+        return longest_seconds(self.settings)
 
 
 def retrieve_next(lane: Lane) -> bool:

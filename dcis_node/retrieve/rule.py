@@ -33,3 +33,8 @@ def views_to_ask_for(
 def is_waited_for(asked_at: float, settings: RetrieveSettings, *, now: float) -> bool:
     """Tell whether an exam still waits for the answer to a question; a clock set back ends it, too."""
     return 0 <= now - asked_at < settings.wait_seconds
+
+
+def longest_seconds(settings: RetrieveSettings) -> float:
+    """Give the longest for one question: the time that its exam waits, and what leaving the association may take."""
+    return settings.wait_seconds + settings.move_timeout_seconds + 4 * settings.timeout_seconds

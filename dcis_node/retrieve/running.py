@@ -35,7 +35,7 @@ def run_retriever(
     Parameters
     ----------
     sources
-        Who is asked. Questions for other names wait until their time is over.
+        Who is asked. Questions for other names wait until the clock closes them.
     owner
         Name of this retriever: the same after a restart, so that it takes back what its predecessor had leased.
     stop
@@ -70,7 +70,7 @@ def _run_lane(lane: Lane, ticks: dict[str, float]) -> None:
         try:
             found = retrieve_next(lane)
         except StorageError as error:
-            # What was leased is asked again after a restart, or given up when its exam's time is over.
+            # What was leased is asked again after a restart, or given up when its exam's time and the lease are over.
             log.error("event=index_unusable source=%s text=%r", lane.source.name, str(error))
             found = False
         if not found:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from dcis_node.cli import app
@@ -86,6 +87,73 @@ def test_a_full_disk_says_nothing_of_the_index(node: SmallNode, configuration: C
         nightly_backup(full, node.db)
     assert set(works(node)) == {"backup"}
     assert command(tmp_path, "status").exit_code == 1
+
+
+def test_a_backup_by_hand_makes_up_for_a_night_that_failed(
+    node: SmallNode, configuration: Configuration, tmp_path: Path
+) -> None:
+    full = configuration.model_copy(
+        update={"storage": configuration.storage.model_copy(update={"reserve_bytes": 2**60})}
+    )
+    with pytest.raises(StorageError):
+        nightly_backup(full, node.db)
+    assert command(tmp_path, "backup", "--files", "none").exit_code == 0
+    assert command(tmp_path, "backup", "--to", str(tmp_path / "elsewhere")).exit_code == 0
+    assert not works(node)["backup"].ok
+    assert command(tmp_path, "backup").exit_code == 0
+    assert (works(node)["backup"].ok, works(node)["integrity"].ok) == (True, True)
+
+
+def test_a_backup_by_hand_that_fails_is_told_like_that_of_the_night(
+    node: SmallNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StorageError("no room")
+
+    monkeypatch.setattr(backups_module, "make_backup", fail)
+    assert isinstance(command(tmp_path, "backup").exception, StorageError)
+    assert works(node)["backup"].detail == {"fault": "no room"}
+
+
+def test_a_damaged_index_is_called_so_by_status_and_by_a_backup(node: SmallNode, tmp_path: Path) -> None:
+    node.db.close()
+    node.index.write_bytes(b"no database at all, but long enough to be one" * 100)
+    for name in ("status", "backup"):
+        ended = command(tmp_path, name)
+        assert isinstance(ended.exception, StorageError)
+        assert "damaged" in str(ended.exception)
+    assert "dcis-node restore latest" in str(command(tmp_path, "status").exception)
+    node.index.unlink()
+    assert "rebuild-index" in str(command(tmp_path, "status").exception)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("backup",), ("restore", "latest"), ("rebuild-index",), ("sweep",), ("retention",), ("run", "clock")]
+)
+def test_nobody_but_its_owner_writes_into_a_data_folder(
+    node: SmallNode, configuration: Configuration, tmp_path: Path, monkeypatch, arguments: tuple[str, ...]
+) -> None:
+    assert command(tmp_path, "backup").exit_code == 0
+    before = sorted(configuration.folder.rglob("*"))
+    monkeypatch.setattr("dcis_node.cli.common.os.geteuid", lambda: 4711)
+    refused = command(tmp_path, *arguments)
+    assert isinstance(refused.exception, StorageError)
+    assert f"runuser -u {configuration.folder.owner()}" in str(refused.exception)
+    assert sorted(configuration.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("detail", "cause"),
+    [
+        ({"error": "disk: no space"}, "disk: no space"),
+        ({"missing_count": 2, "damaged_count": 0, "set_aside_count": 1}, "2 files missing, 1 files set_aside; the log"),
+        ({"files": {"missing_count": 0, "damaged_count": 3}}, "3 files damaged; the log names them"),
+    ],
+)
+def test_status_says_why_a_nightly_work_failed(node: SmallNode, configuration: Configuration, detail, cause) -> None:
+    with node.db.write() as session:
+        record_work(session, WorkDone("sweep", NOW, NOW, ok=False, detail=detail))
+    assert cause in drawn(node_status(configuration, node.db))
 
 
 def test_a_postgresql_index_is_for_its_own_tools(configuration: Configuration, node: SmallNode) -> None:
@@ -196,6 +264,19 @@ def test_check_warns_of_backups_on_the_disk_of_the_data(
     assert finding(configuration).verdict is Verdict.OK
     back_up(configuration, scope=Scope.INDEX)
     assert backups(configuration.backup_folder)[0].name in finding(configuration).detail
+
+
+def test_check_before_the_first_start_of_a_new_program_says_that_the_schema_is_brought_up(
+    node: SmallNode, configuration: Configuration
+) -> None:
+    with node.db.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0005'"))
+    found = next(found for found in examine(configuration) if found.check == "index")
+    assert (found.verdict, "schema 0005, brought to" in found.detail) == (Verdict.WARN, True)
+    with node.db.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    found = next(found for found in examine(configuration) if found.check == "index")
+    assert (found.verdict, "install the newer program" in found.detail) == (Verdict.FAIL, True)
 
 
 def test_check_refuses_backups_inside_the_files(configuration: Configuration) -> None:

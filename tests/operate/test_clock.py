@@ -128,6 +128,23 @@ def test_what_follows_a_step_may_fail_and_the_clock_goes_on(wall):
 
 
 @pytest.mark.timeout(120)
+def test_a_step_that_could_not_be_followed_is_told_again(wall):
+    """Else what waits for a moment of the old time would wait for it."""
+    told, done = [], threading.Semaphore(0)
+
+    def follow(step):
+        told.append(round(step / HOUR))
+        if len(told) < 3:
+            raise OSError
+        done.release()
+
+    with Bench(Job("sweep", 0.05, lambda: None), wall=wall.time, on_step=follow):
+        wall.ahead = -HOUR
+        assert taken(done, 1)
+    assert told == [-1, -1, -1]
+
+
+@pytest.mark.timeout(120)
 def test_the_parts_of_a_night_are_done_in_order_each_shown_and_a_failed_one_stops_no_other():
     done, rung = [], threading.Semaphore(0)
 

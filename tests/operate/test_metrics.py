@@ -20,6 +20,8 @@ from storage.maintenance import WorkDone, record_work
 from storage.schema import Exam, Instance, Outbox, Patient, Report, Result, Study
 from tests.peers import free_port
 
+MODEL = {"name": "m", "version": "1", "sha256": "b" * 64, "synthetic": True, "refused": ""}
+
 
 @pytest.fixture
 def configuration(tmp_path):
@@ -66,7 +68,7 @@ def filled(db, configuration):
         details = {
             "supervisor": {"restarts": {"receive-0": 3}},
             "receive-0": {"peers_refused": {"called_aet": 7}},
-            "analyse-0": {"refused": "a bundle"},
+            "analyse-0": {**MODEL, "refused": "a bundle"},
             "clock-0": {"jobs": {"completeness": {"ok": False, "faults": {"error": 2}}}},
         }
         for process, detail in details.items():

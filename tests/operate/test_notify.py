@@ -81,6 +81,18 @@ def test_the_watchdog_is_answered_twice_in_its_time(manager, place, monkeypatch)
     assert said == [True, False, False, True, False]
 
 
+def test_a_ping_that_did_not_get_through_is_sent_again_with_the_next_call(manager, place, monkeypatch, tmp_path):
+    moments = iter([100.0, 100.5, 101.0])
+    monkeypatch.setattr(notify.time, "monotonic", lambda: next(moments))
+    notifier = Notifier(str(tmp_path / "nobody"), watchdog_seconds=30.0)
+    notifier.alive()
+    notifier._address = place[1]
+    notifier.alive()
+    assert manager.said() == ["WATCHDOG=1"]
+    notifier.alive()
+    assert manager.is_quiet()
+
+
 def test_a_watchdog_of_another_process_is_not_answered(manager, place):
     environment = {"NOTIFY_SOCKET": place[0], "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}
     Notifier.of(environment, pid=2).alive()

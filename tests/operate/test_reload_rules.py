@@ -11,7 +11,7 @@ def configuration(tmp_path, text=""):
 
 
 DESTINATION = '[[destinations]]\nname = "pacs"\nhost = "127.0.0.1"\nport = 104\naet = "PACS"\n'
-ROLES = ("receive", "analyse", "deliver", "clock")
+ROLES = ("receive", "retrieve", "analyse", "deliver", "clock")
 
 
 def renewed(tmp_path, text):
@@ -29,7 +29,7 @@ def test_nothing_changed_renews_nobody(tmp_path):
     [
         ("[receive]\nmax_associations = 7", {"receive"}),
         ("[receive]\nprocesses = 3", {"receive"}),
-        ("[exam]\nquiet_seconds = 9.0", {"receive", "clock"}),
+        ("[exam]\nquiet_seconds = 9.0", {"receive", "retrieve", "clock"}),
         ("[analyse]\nthreads = 1", {"analyse"}),
         (DESTINATION, set(ROLES)),
         ("[deliver]\ntimeout_seconds = 9.0", set(ROLES)),

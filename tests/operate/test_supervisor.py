@@ -16,7 +16,7 @@ from dcis_node.operate.restarts import (
     PROVEN_SECONDS,
     RECOVERED_SECONDS,
 )
-from dcis_node.operate.supervisor import DRAIN_SECONDS, ChildSpec, Supervisor, child_specs
+from dcis_node.operate.supervisor import DRAIN_SECONDS, RENEW_SECONDS, ChildSpec, Supervisor, child_specs
 from tests.operate.programs import BEAT, OBEDIENT, SLEEP, STUCK, FakeClock, Programs, spec
 from tests.peers import wait_until
 
@@ -199,6 +199,20 @@ class TestSilence:
         assert (child.restarts, child.silent_ends) == (1, 1)
         assert child.last_exit == "was silent, then signal SIGKILL"
         assert "event=child_silent process=clock-0" in caplog.text
+
+    def test_one_that_was_told_to_leave_has_its_time_for_that_and_is_not_taken_for_silent(self, programs, start, clock):
+        programs.default = STUCK
+        supervisor = start(CLOCK)
+        until(supervisor, lambda: only(supervisor).beats >= 2, "it beats")
+        stuck = only(supervisor).process
+        supervisor.apply([spec("clock-0", "--new")], renew={"clock"})
+        for _ in range(int(RENEW_SECONDS / 10) - 2):
+            clock.now += 10.0
+            supervisor.round()
+        assert (only(supervisor).process, only(supervisor).silent_ends) == (stuck, 0)
+        clock.now += 30.0
+        until(supervisor, lambda: clock_on(clock) and only(supervisor).process is not stuck, "its time is over")
+        assert stuck.returncode == -signal.SIGKILL
 
     def test_a_worker_may_be_silent_for_longer(self, programs, start, clock):
         programs.default = STUCK

@@ -39,6 +39,23 @@ def test_a_service_without_queries_is_a_warning_with_advice(tmp_path):
     assert 'proof = "none"' not in unasked[2]
 
 
+@pytest.mark.parametrize("status", [401, 403, 405, 500])
+def test_a_service_that_refuses_queries_may_be_one_to_which_we_can_send(tmp_path, status):
+    with WebPeer(lambda _: Reply(status)) as peer:
+        probed, _ = findings(tmp_path, peer.address().url)
+    assert probed[1] is Verdict.WARN
+    assert f"HTTP {status}" in probed[2]
+    assert "Without queries arrival is not proven" in probed[2]
+    assert "dcis-node send" in probed[2]
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_a_service_that_is_not_there_for_anyone_is_a_failure(tmp_path, status):
+    with WebPeer(lambda _: Reply(status)) as peer:
+        probed, _ = findings(tmp_path, peer.address().url)
+    assert (probed[1], f"HTTP {status}" in probed[2]) == (Verdict.FAIL, True)
+
+
 def test_nobody_there_is_a_failure(tmp_path):
     probed, _ = findings(tmp_path, f"http://127.0.0.1:{free_port()}/dicom-web")
     assert (probed[1], "no connection" in probed[2]) == (Verdict.FAIL, True)

@@ -3,9 +3,11 @@
 import logging
 import socket
 import threading
+import time
 
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from sqlalchemy import update
 
 from dcis_node.config import Peer
 from dcis_node.mammogram.storage_classes import (
@@ -109,6 +111,24 @@ def test_a_sender_that_ends_in_the_middle_leaves_nothing(receiver: Receiver, las
         connection.sendall(last)
     wait_until(lambda: not list(receiver.files.incoming.iterdir()), "the half object is removed")
     assert echo(receiver.port)
+
+
+def test_a_store_that_takes_longer_than_a_peer_may_be_silent_ends_no_association(start) -> None:
+    receiver = start(network_timeout_seconds=3.0)
+    with associated(receiver.port, image()) as association:
+        statuses: list[int] = []
+        thread = threading.Thread(target=lambda: statuses.append(association.send_c_store(image()).Status))
+        with receiver.db.write() as session:
+            session.execute(update(Exam).values(failure=""))  # nobody else can commit
+            thread.start()
+            wait_until(lambda: list(receiver.files.digests()), "the first image is on disk, and waits for its row")
+            until = time.monotonic() + 4.0
+            wait_until(lambda: time.monotonic() > until, "the peer has been silent, as it waits for our answer")
+        thread.join()
+        until = time.monotonic() + 0.5
+        wait_until(lambda: time.monotonic() > until, "the peer looks for its next image")
+        assert statuses == [0x0000]
+        assert association.send_c_store(image()).Status == 0x0000
 
 
 def test_an_object_over_the_cap_is_refused_and_the_next_is_taken(start) -> None:

@@ -4,6 +4,7 @@ import logging
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,8 @@ def node(db: Database, tmp_path: Path, caplog) -> Node:
 
 @pytest.fixture
 def listening(node: Node) -> Iterator[Node]:
-    """A node that listens."""
+    """A node that listens; its receiver goes by the machine's clock, so the questions do too."""
+    node.clock.now = time.time()
     with _listening(node) as port:
         node.port = port
         yield node

@@ -95,6 +95,25 @@ def test_an_exam_that_waited_for_as_long_as_it_may_is_decided_with_what_is_there
     assert not retrievals.finish(node.db, errand, moved=0, now=node.clock.now)
 
 
+def test_an_exam_is_decided_though_its_source_left_the_settings(node, sweep):
+    node.receive(*exam()[:3])
+    sweep(120.0)
+    others = settings("archive", wait_seconds=200.0)
+    assert sweep(1.0, others) == "open"
+    retrievals.fail(node.db, claimed(node, "archive"), moved=0, now=node.clock.now, text="no connection")
+    assert sweep(198.0, others) == "open"
+    assert sweep(1.0, others) == "due"
+    assert [(one.source, one.state) for one in node.asked()] == [("pacs", "failed"), ("archive", "failed")]
+
+
+def test_an_exam_whose_questions_the_clock_has_closed_is_decided(node, sweep):
+    node.receive(*exam()[:3])
+    sweep(120.0)
+    assert sweep(1.0) == "open"
+    assert retrievals.expire_all(node.db, longest_seconds=1.0, now=node.clock.now) == 2
+    assert sweep(0.0) == "due"
+
+
 def test_what_the_last_try_came_to_is_kept_when_the_time_is_over(node, sweep):
     node.receive(*exam()[:3])
     sweep(120.0)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from dcis_node.config import ExamSettings
 from dcis_node.mammogram.standard_views import ImagePresent, missing_views
-from dcis_node.retrieve.rule import is_waited_for, views_to_ask_for
+from dcis_node.retrieve.rule import is_waited_for, longest_seconds, views_to_ask_for
 from tests.retrieve.helpers import settings
 
 EXAM = ExamSettings(settle_seconds=5.0, quiet_seconds=120.0, deadline_seconds=900.0)
@@ -90,3 +90,8 @@ def test_no_view_that_is_there_is_asked_for(images, now):
 def test_the_views_that_were_missing_complete_the_exam(images):
     missing = missing_views(images)
     assert missing_views([*images, *present(*missing)]) == ()
+
+
+def test_a_question_takes_no_longer_than_its_exam_waits_and_the_association_takes_to_end():
+    chosen = settings("pacs", wait_seconds=200.0, move_timeout_seconds=7.0, timeout_seconds=3.0)
+    assert longest_seconds(chosen) == 200.0 + 7.0 + 4 * 3.0

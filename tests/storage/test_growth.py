@@ -2,14 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, text, update
 
 from benchmarks.filled_index import fill_index
 from storage import commitments, exams, outbox, overview, proofs, work
 from storage.database import Database, open_database
-from storage.index import ReceivedInstance, record_instance
+from storage.files import FileStore
+from storage.forgetting import forget_exam
+from storage.index import ReceivedInstance, open_association, record_instance
+from storage.leaving import Door
+from storage.schema import Association, Instance
 
 INSTANCES = 2000
 
@@ -105,6 +110,8 @@ QUESTIONS: dict[str, Callable[[Database], Callable[[], object]]] = {
     "failed exams": lambda db: reading(db, overview.failed_exams),
     "trace of a study": lambda db: reading(db, lambda s: overview.trace(s, study_of(db))),
     "trace of a series": lambda db: reading(db, lambda s: overview.trace(s, "1.2.3.4.5")),
+    "exams to look at": lambda db: reading(db, overview.failed_exams),
+    "how many exams to look at": lambda db: reading(db, overview.count_failed),
     "receive": lambda db: lambda: receive(db),
     "claim a view": lambda db: lambda: work.claim_instance(db, owner="o", now=time.time(), lease_seconds=9),
     "claim an exam": lambda db: lambda: work.claim_exam(db, owner="o", now=time.time(), lease_seconds=9),
@@ -170,3 +177,15 @@ def test_sent_parcels_of_several_destinations_are_told_apart(filled: Database) -
         counted = outbox.count_parcels(session)
     assert counted["archive"] == counted["zoo"] == {"dead": 4, "sent": 95}
     assert sum(counted["pacs"].values()) == INSTANCES // 4 * 7
+
+
+def test_an_exam_is_forgotten_without_a_look_at_all_others(filled: Database, tmp_path: Path) -> None:
+    """The last of this file: its rows are gone after."""
+    with filled.write() as session:
+        association = open_association(session, owner="r@h", calling_aet="P", address="a", now=1.0)
+        session.get_one(Association, association).closed_at = 2.0
+        session.execute(update(Instance).where(Instance.exam_id == 7).values(association_id=association))
+    door = Door(filled, FileStore(tmp_path), lambda _: b"", now=time.time())
+    assert scans(filled, lambda: forget_exam(door, 7, lambda _: True)) == []
+    with filled.read() as session:
+        assert session.get(Association, association) is None

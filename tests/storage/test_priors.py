@@ -5,7 +5,15 @@ import datetime as dt
 import pytest
 
 from storage import retrievals, work
-from storage.priors import PriorStudy, expect_priors, is_fetched, prior_dates, recognise_priors
+from storage.priors import (
+    LONGEST_WAIT_SECONDS,
+    STILL_COMING_SECONDS,
+    PriorStudy,
+    expect_priors,
+    is_fetched,
+    prior_dates,
+    recognise_priors,
+)
 from storage.schema import Exam, Instance, Study
 from tests.storage.exam_rows import exam, receive, receive_key_object, set_exam, set_instance
 
@@ -70,6 +78,29 @@ def test_what_somebody_sends_later_is_an_exam_like_others(db, expected, number):
     with db.read() as session:
         states = {image.analysis for image in session.query(Instance).filter(Instance.exam_id == 2)}
     assert states == {"pending"}
+
+
+def test_what_somebody_sends_is_an_exam_though_the_question_was_never_closed(db, expected):
+    came(db)
+    days_later = NOW + LONGEST_WAIT_SECONDS + STILL_COMING_SECONDS
+    assert came(db, 3, now=days_later).analysis == "prior"
+    assert came(db, 4, now=days_later + 1.0).analysis == "pending"
+    assert exam(db, 2).state == "open"
+
+
+def test_an_old_question_that_is_closed_now_makes_no_prior_of_what_somebody_sends(db, expected):
+    came(db)
+    month_later = NOW + 30 * 86400.0
+    assert retrievals.expire_all(db, longest_seconds=500.0, now=month_later) == 1
+    assert came(db, 3, now=month_later + 1.0).analysis == "pending"
+
+
+@pytest.mark.parametrize(("ahead", "state"), [(STILL_COMING_SECONDS, "prior"), (40 * 86400.0, "open")])
+def test_a_question_that_a_clock_ahead_has_closed_does_not_count_until_then(db, expected, ahead, state):
+    came(db)
+    retrievals.finish(db, expected, moved=0, now=NOW + 10.0 + ahead)
+    came(db, 3, now=NOW + 10.0)
+    assert exam(db, 2).state == state
 
 
 def test_the_same_bytes_again_while_they_are_asked_for_change_nothing(db, expected):

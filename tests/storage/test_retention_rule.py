@@ -1,5 +1,6 @@
 """What may leave: held to an oracle that knows each condition by itself, and to what must never happen."""
 
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -226,3 +227,21 @@ def test_every_exam_leaves_in_one_step_or_stays_for_one_reason(kept, settings, w
         )
         assert sum(steps) <= 1
         assert why_it_stays(e, settings) in Stay
+
+
+def test_exams_of_which_nothing_leaves_are_counted_and_not_kept():
+    known: list[weakref.ref[KeptExam]] = []
+    most_alive = 0
+
+    def exams():
+        nonlocal most_alive
+        for number in range(50):
+            found = exam(1.5, id=number, images=0, held=number % 2, others=0)
+            known.append(weakref.ref(found))
+            yield found
+            del found
+            most_alive = max(most_alive, sum(one() is not None for one in known))
+
+    plan = choose(exams(), replace(TERMS, rows_days=0.0), now=NOW, wanted_bytes=10)
+    assert most_alive <= 1
+    assert (plan.staying, plan.held) == ({Stay.NEVER: 25, Stay.COHORT: 25}, 25)

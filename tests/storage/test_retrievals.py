@@ -4,7 +4,9 @@ import pytest
 
 from storage import retrievals
 from storage.overview import queues
-from tests.storage.exam_rows import exam, instance, receive, set_exam
+from storage.retention_facts import kept_exam
+from storage.schema import Retrieval
+from tests.storage.exam_rows import exam, instance, receive, set_exam, set_instance
 
 WAIT = 200.0
 
@@ -95,6 +97,31 @@ def test_a_question_that_nobody_waits_for_is_given_up_when_a_retriever_sees_it(a
     assert rows(asked)[1].state == "due"
 
 
+def test_a_lease_that_ran_out_binds_nobody_and_its_question_is_given_up(asked):
+    lost = claim(asked, owner="retrieve-0@old-name")
+    assert claim(asked, owner="retrieve-0@new-name", now=10.0 + WAIT - 0.1) is None
+    assert claim(asked, owner="retrieve-0@new-name", now=10.0 + WAIT) is None
+    (first, second) = rows(asked)
+    assert (first.state, first.text, first.finished_at) == ("failed", retrievals.OUT_OF_TIME, 10.0 + WAIT)
+    assert second.state == "due"
+    assert not retrievals.finish(asked, lost, moved=0, now=300.0)
+
+
+def test_a_lease_that_ran_out_before_its_exam_is_handed_on(asked):
+    lost = claim(asked)
+    later = retrievals.claim(asked, source="pacs", owner="p", now=10.0 + WAIT, wait_seconds=2 * WAIT, max_tries=3)
+    assert (later.id, later.attempts, later.lease_owner, later.lease_until) == (lost.id, 2, "p", 10.0 + 2 * WAIT)
+    assert retrievals.note_found(asked, lost, 1) is None
+    assert retrievals.finish(asked, later, moved=0, now=300.0)
+
+
+def test_a_question_of_a_clock_that_was_ahead_is_given_up(asked):
+    with asked.write() as session:
+        session.query(Retrieval).update({"asked_at": 5000.0})
+    assert claim(asked, now=11.0) is None
+    assert (rows(asked)[0].state, rows(asked)[0].text) == ("failed", retrievals.OUT_OF_TIME)
+
+
 def test_another_retriever_that_claims_at_the_same_time_gets_it_alone(asked, monkeypatch):
     taken = []
     changed = retrievals.changed
@@ -115,6 +142,50 @@ def test_all_of_an_exam_is_given_up_together(asked):
     assert retrievals.expire(asked, 1, now=300.0) == 2
     assert {(one.state, one.finished_at) for one in rows(asked)} == {("failed", 300.0)}
     assert retrievals.expire(asked, 1, now=301.0) == 0
+
+
+@pytest.fixture
+def stuck(asked):
+    """What nobody will close: leased by one who never came back, of a source that left, and for priors."""
+    claim(asked)
+    retrievals.ask(asked, 1, ["gone"], missing="", last_image_at=1.0, now=50.0, purpose=retrievals.PRIORS)
+    return asked
+
+
+def test_whatever_nobody_can_be_at_any_more_is_given_up_of_any_source_and_purpose(stuck):
+    assert retrievals.expire_all(stuck, longest_seconds=WAIT, now=9.9 + WAIT) == 0
+    assert [one.state for one in rows(stuck)] == ["leased", "due", "due"]
+    assert retrievals.expire_all(stuck, longest_seconds=WAIT, now=10.0 + WAIT) == 2
+    assert [one.state for one in rows(stuck)] == ["failed", "failed", "due"]
+    assert retrievals.expire_all(stuck, longest_seconds=WAIT, now=50.0 + WAIT) == 1
+    assert [(one.text, one.finished_at) for one in rows(stuck)] == [
+        (retrievals.OUT_OF_TIME, moment) for moment in (10.0 + WAIT, 10.0 + WAIT, 50.0 + WAIT)
+    ]
+
+
+def test_what_is_done_stays_done_and_what_the_last_try_came_to_is_kept(asked):
+    retrievals.finish(asked, claim(asked), moved=0, now=20.0)
+    retrievals.retry(asked, claim(asked, source="archive"), moved=0, text="no connection", next_try_at=30.0)
+    assert retrievals.expire_all(asked, longest_seconds=WAIT, now=1000.0) == 1
+    assert [(one.state, one.text) for one in rows(asked)] == [("done", ""), ("failed", "no connection")]
+
+
+def test_what_was_asked_for_by_a_clock_that_was_ahead_is_given_up_with_the_rest(stuck):
+    # The clock was set back: of 10 it is not sure, 50 is further ahead than it can be.
+    assert retrievals.expire_all(stuck, longest_seconds=WAIT, now=10.0 - retrievals.AHEAD_SECONDS) == 1
+    assert [one.state for one in rows(stuck)] == ["leased", "due", "failed"]
+
+
+def test_an_exam_whose_questions_are_given_up_is_at_work_no_more(stuck):
+    def is_at_work():
+        with stuck.read() as session:
+            return kept_exam(session, 1).at_work
+
+    set_exam(stuck, state="reported")
+    set_instance(stuck, 1, analysis="analysed")
+    assert is_at_work()
+    retrievals.expire_all(stuck, longest_seconds=WAIT, now=1000.0)
+    assert not is_at_work()
 
 
 def test_an_exam_is_sought_by_the_studies_of_its_images_and_its_patient(db):

@@ -4,9 +4,11 @@ requests and urllib3 do the work; this sets what they leave open. A session serv
 certificates are read when it is made, so that a renewed file counts from the next attempt on.
 """
 
+import math
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -44,6 +46,8 @@ class WebSession(requests.Session):
     transfer_seconds
         Beside `web.timeout_seconds` for the connection and again for the answer, so long may an exchange take. Then
         its connection is cut: neither a drop now and then nor anything else can hold up the caller.
+    total_seconds
+        Longest time of all exchanges together, from now on.
 
     Raises
     ------
@@ -53,7 +57,7 @@ class WebSession(requests.Session):
         A file of certificates cannot be used.
     """
 
-    def __init__(self, web: WebAddress, *, transfer_seconds: float = 0.0) -> None:
+    def __init__(self, web: WebAddress, *, transfer_seconds: float = 0.0, total_seconds: float = math.inf) -> None:
         super().__init__()
         self.trust_env = False  # no proxy, no .netrc and no other trust from the environment
         self.auth = _auth(web)
@@ -61,12 +65,18 @@ class WebSession(requests.Session):
         self.hooks["response"].append(_read_bounded)
         self.timeout = (web.timeout_seconds, web.timeout_seconds + transfer_seconds)
         self._deadline = Deadline(WAITS * web.timeout_seconds + transfer_seconds)
+        self._until = time.monotonic() + total_seconds
         self.adapters.clear()
         self.mount("http://", _Adapter(self._deadline))
         if web.is_encrypted:
             tls = _client_tls(web)
             self.verify = tls.ca  # else requests would trust the authorities of its own list as well
             self.mount("https://", _Adapter(self._deadline, tls))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time of all exchanges together has passed."""
+        return time.monotonic() >= self._until
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401 -- as its base
         """Send a request, and read the answer, within the time.
@@ -79,8 +89,12 @@ class WebSession(requests.Session):
         """
         # dicomweb-client names the host without its port, which RFC 9110 7.2 forbids; without the field it is right.
         request.headers.pop("Host", None)
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise requests.Timeout
+        kwargs["timeout"] = tuple(min(wait, left) for wait in self.timeout)  # before it is there nothing can be cut
         try:
-            with self._deadline.running():
+            with self._deadline.running(most=left):
                 response = super().send(request, **kwargs)
         except (requests.RequestException, OSError) as error:
             if self._deadline.over:
@@ -117,9 +131,9 @@ class Deadline:
             self._cut()
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Cut the connections if the block takes too long; `over` then says so."""
-        timer = threading.Timer(self._seconds, self._cut)
+    def running(self, most: float = math.inf) -> Iterator[None]:
+        """Cut the connections if the block takes too long, or longer than `most` seconds; `over` then says so."""
+        timer = threading.Timer(min(self._seconds, most), self._cut)
         timer.daemon = True
         timer.start()
         try:

@@ -11,6 +11,7 @@ import urllib3
 
 from dcis_node.bcp195 import UnusableFileError
 from dcis_node.deliver.outcome import Failure, Outgoing, Sent
+from dcis_node.deliver.query import QueryAnswer
 from dcis_node.deliver.sender import SLOWEST_BYTES_PER_SECOND, outgoing_from_file
 from dcis_node.deliver.web.address import WebAddress
 from dcis_node.deliver.web.answer import NO_ANSWER, StoreAnswer, read_answer
@@ -51,7 +52,9 @@ def stow_files(items: Sequence[Outgoing], web: WebAddress) -> Iterator[Sent]:
     """Send files, as many in one request as its bound allows.
 
     If a request comes to nothing for a reason that may lie in one of its objects, each of them gets a request of its
-    own; if for one that lies in the service or on the way there, all that is left gets that outcome.
+    own; if for one that lies in the service or on the way there, all that is left gets that outcome. Whether it has
+    what it refused is asked of the refusals that stand, so that never more than two requests and one such round of
+    questions lie between two outcomes.
 
     Yields
     ------
@@ -71,7 +74,7 @@ def stow_files(items: Sequence[Outgoing], web: WebAddress) -> Iterator[Sent]:
         outcomes = _one_request(group, web)
         whole = _failure_of_all(outcomes)
         if whole is None:
-            yield from outcomes
+            yield from _without_those_present(outcomes, web)
         elif whole.failure not in ONE_MAY_BE_THE_CAUSE:
             yield from outcomes
             yield from (_same(whole, item) for rest in groups for item in rest)
@@ -79,7 +82,7 @@ def stow_files(items: Sequence[Outgoing], web: WebAddress) -> Iterator[Sent]:
         elif len(group) > 1:
             groups = [*((item,) for item in group), *groups]
         else:
-            yield from outcomes
+            yield from _without_those_present(outcomes, web)
 
 
 def split(items: Sequence[Outgoing]) -> list[tuple[Outgoing, ...]]:
@@ -132,10 +135,9 @@ def _one_request(items: Sequence[Outgoing], web: WebAddress) -> list[Sent]:
     answer = read_answer(response.content) if response.status_code in TELLING else NO_ANSWER
     failure, detail = failure_of_status(response.status_code, web)
     wait = retry_after_seconds(response.headers.get("Retry-After")) if failure is Failure.BUSY else None
-    outcomes = [
+    return [
         _told(item, answer) or Sent(item, failure=failure, detail=detail, retry_after_seconds=wait) for item in items
     ]
-    return _without_those_present(outcomes, web)
 
 
 def _post(session: WebSession, body: Multipart, web: WebAddress) -> requests.Response:
@@ -164,11 +166,23 @@ def _told(item: Outgoing, answer: StoreAnswer) -> Sent | None:
     return Sent(item, status=reason)
 
 
-def _without_those_present(outcomes: list[Sent], web: WebAddress) -> list[Sent]:
+def _without_those_present(outcomes: Sequence[Sent], web: WebAddress) -> Sequence[Sent]:
     """Ask for objects that were refused in a way that is also a service's way to say: I have it already.
 
     The standard has no Failure Reason for a duplicate, so services use 409 alone, 0110, or numbers of their own.
     """
     unclear = [sent.item for sent in outcomes if sent.failure is Failure.CONFLICT or sent.status == PROCESSING_FAILURE]
-    there = present(unclear, web) if unclear else frozenset()
-    return [Sent(sent.item, status=DUPLICATE) if sent.item.sop_instance_uid in there else sent for sent in outcomes]
+    if not unclear:
+        return outcomes
+    listed = present(unclear, web)
+    return [_cleared(sent, listed) for sent in outcomes]
+
+
+def _cleared(sent: Sent, listed: QueryAnswer) -> Sent:
+    if sent.item.sop_instance_uid in listed.found:
+        return Sent(sent.item, status=DUPLICATE)
+    if sent.failure is not Failure.CONFLICT or sent.item.sop_instance_uid in listed.missing:
+        return sent
+    # A conflict says "and has none of its UID", which nobody knows here.
+    detail = f"{sent.detail}; whether it has it could not be asked: {listed.failure}"
+    return Sent(sent.item, failure=Failure.NO_VALID_ANSWER, detail=detail)

@@ -95,7 +95,7 @@ def test_a_query_proves_what_is_there_and_only_that(web, outgoing):
     assert (answer.found, answer.missing) == ({stored.sop_instance_uid}, {never.sop_instance_uid})
     elsewhere = find_stored([Row(stored.sop_instance_uid, study_instance_uid="1.2.3.4.5")], web)
     assert elsewhere.missing == {stored.sop_instance_uid}
-    assert present([stored, never], web) == {stored.sop_instance_uid}
+    assert present([stored, never], web).found == {stored.sop_instance_uid}
 
 
 def test_it_answers_the_probe(web):

@@ -6,6 +6,8 @@ import sys
 import threading
 from collections import defaultdict
 
+import pytest
+
 from dcis_node.config import DeliverSettings
 from dcis_node.deliver.lane import Lane, deliver_next
 from dcis_node.deliver.web.route import web_route
@@ -78,6 +80,31 @@ def test_a_service_that_is_down_is_probed_and_its_results_leave_in_a_burst(node,
         while deliver_next(lane, now=later):
             pass
         assert [asked.method for asked in peer.asked] == ["POST"] * 3 + ["GET"] + ["POST"] * 4
+    assert node.states() == {"sent": 4}
+    assert not lane.breaker.condition().is_open
+
+
+@pytest.mark.parametrize("queries", [400, 401, 403, 404, 405, 500])
+def test_a_service_that_takes_objects_and_answers_no_query_gets_them_after_an_outage(node, result_file, queries):
+    for number in range(4):
+        node.add(result_file(), study=f"1.2.{number}")
+    down = [True]
+
+    def answer(asked):
+        if down[0]:
+            return Reply(503)
+        return Reply(queries) if asked.method == "GET" else Reply(200, module(stored=uids_in(asked)))
+
+    with WebPeer(answer) as peer:
+        lane = lane_to(node, peer.address())
+        while deliver_next(lane, now=NOW):
+            pass
+        assert lane.breaker.condition().is_open
+        assert not deliver_next(lane, now=NOW + 900.0)  # as long as the gateway finds nobody it is not there
+        assert lane.breaker.condition().is_open
+        down[0] = False
+        while deliver_next(lane, now=NOW + 1800.0):
+            pass
     assert node.states() == {"sent": 4}
     assert not lane.breaker.condition().is_open
 

@@ -13,6 +13,7 @@ from dcis_node.deliver.web.proof import WebProof
 from storage import outbox
 from tests.deliver.helpers import NOW
 from tests.deliver.web.peer import Reply, WebPeer, web_at
+from tests.deliver.web.test_stow import cut
 from tests.peers import free_port
 
 SENT = NOW + 1
@@ -79,6 +80,95 @@ def test_a_service_without_queries_is_never_taken_for_one_that_lost_the_objects(
         prove_next(asking(node, peer.address()), now=LATER)
     assert node.states() == {"sent": 3}
     assert "HTTP 404" in node.row(sent[0]).proof_error
+
+
+@pytest.fixture
+def studies(node, result_file):
+    """Results of five studies, due for their proof at `DUE`; gives their UIDs by study, in the order of the outbox."""
+    uids = {f"1.2.{number}": node.add(result_file(), study=f"1.2.{number}") for number in range(5)}
+    while parcels := outbox.claim(node.db, owner="a", now=NOW, lease_seconds=60):
+        for parcel in parcels:
+            outbox.mark_sent(node.db, parcel, now=SENT, status=0, proof_due_at=DUE)
+    return uids
+
+
+def drain(prover, *, now, most=50):
+    """Ask until nothing is due; gives how many questions that were."""
+    for number in range(most):
+        if not prove_next(prover, now=now):
+            return number
+    raise AssertionError("it is asked without end")
+
+
+def failing_for(study, reply, uids):
+    """List everything, but for one study."""
+    lists = listing(uids)
+    return lambda asked: reply if f"/studies/{study}/" in asked.path else lists(asked)
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(500), Reply(403), Reply(503), Reply(504), Reply(200, b"<html/>"), Reply(act=cut)]
+)
+def test_one_study_that_the_service_cannot_bear_keeps_no_other_from_its_proof(node, studies, reply):
+    (bad, *good) = studies
+    with WebPeer(failing_for(bad, reply, studies.values())) as peer:
+        assert drain(asking(node, peer.address()), now=DUE) == 5
+    assert node.states() == {"proven": 4, "sent": 1}
+    row = node.row(studies[bad])
+    assert row.state == "sent"
+    assert row.proof_error
+    assert row.proof_due_at == pytest.approx(DUE + proof_policy.FIRST_WAIT_SECONDS, abs=10)
+    assert {node.row(studies[study]).proof_due_at for study in good} == {None}
+
+
+def test_several_such_studies_in_a_row_are_not_the_service_either(node, studies):
+    *bad, good = studies
+    lists = listing(studies.values())
+    with WebPeer(
+        lambda asked: Reply(500) if any(f"/studies/{one}/" in asked.path for one in bad) else lists(asked)
+    ) as peer:
+        assert drain(asking(node, peer.address()), now=DUE) == 5
+    assert node.states() == {"proven": 1, "sent": 4}
+    assert node.row(studies[good]).state == "proven"
+
+
+@pytest.mark.parametrize("reply", [Reply(500), Reply(401), Reply(403), Reply(503), Reply(404), Reply(act=cut)])
+def test_a_service_that_fails_for_all_is_asked_after_one_study_and_no_more(node, studies, reply):
+    with WebPeer(lambda _: reply) as peer:
+        assert drain(asking(node, peer.address()), now=DUE) == 1
+    assert sum("instances" in asked.path for asked in peer.asked) == 1
+    rows = [node.row(uid) for uid in studies.values()]
+    assert all(row.state == "sent" and row.proof_due_at > DUE + 20 for row in rows)
+    assert len({row.proof_error for row in rows}) == 1
+
+
+def test_who_was_asked_of_a_service_that_failed_is_asked_last_of_all_the_next_time(node, studies):
+    """A service that says 404 in place of an empty list cannot be told from one without queries."""
+    first, *others = studies
+    listed = [studies[study] for study in others]
+
+    def answer(asked):
+        uid = asked.path.partition("SOPInstanceUID=")[2]
+        return listing(listed)(asked) if uid in listed else Reply(404)
+
+    with WebPeer(answer) as peer:
+        prover = asking(node, peer.address())
+        assert drain(prover, now=DUE) == 1
+        later = max(node.row(uid).proof_due_at for uid in studies.values()) + 1
+        drain(prover, now=later)
+    assert node.states() == {"proven": 4, "sent": 1}
+    assert node.row(studies[first]).state == "sent"
+
+
+def test_what_a_service_has_told_before_it_went_counts_and_the_others_wait(node, sent, result_file):
+    other = node.add(result_file(), study="1.9")
+    for parcel in outbox.claim(node.db, owner="a", now=NOW, lease_seconds=60):
+        outbox.mark_sent(node.db, parcel, now=SENT, status=0, proof_due_at=DUE)
+    lists = listing(sent)
+    with WebPeer(lambda asked: lists(asked) if asked.path.endswith(sent[0]) else Reply(503)) as peer:
+        assert drain(asking(node, peer.address()), now=DUE) == 1
+    assert node.states() == {"proven": 1, "sent": 3}
+    assert "HTTP 503" in node.row(other).proof_error
 
 
 def destination(**keys):

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import threading
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from dcis_node.deliver.web import qido
 from dcis_node.deliver.web.qido import find_stored, present, probe
 from tests.deliver.web.peer import Reply, WebPeer, web_at
+from tests.deliver.web.test_stow import cut
 from tests.peers import free_port
 
 
@@ -94,16 +97,99 @@ def test_a_service_that_answers_slowly_is_not_asked_for_ever(monkeypatch):
 def test_a_failed_query_says_nothing_of_the_object(reply, words):
     with WebPeer(lambda _: reply) as peer:
         stored = find_stored([Row("2.25.1"), Row("2.25.2")], peer.address())
-        assert present([Row("2.25.1")], peer.address()) == frozenset()
-    assert (stored.found, stored.missing) == (frozenset(), frozenset())
-    assert words in stored.failure
+        listed = present([Row("2.25.1")], peer.address())
+    for answer in (stored, listed):
+        assert (answer.found, answer.missing) == (frozenset(), frozenset())
+        assert words in answer.failure
+
+
+FAILED = {"500": Reply(500), "404": Reply(404), "403": Reply(403), "503": Reply(503), "cut": Reply(act=cut)}
+THERE = {"200": Reply(200, b"[]")}
+
+
+@pytest.mark.parametrize(
+    ("question", "probed", "of_service"),
+    [
+        ("500", "200", False),
+        ("403", "200", False),
+        ("503", "200", False),
+        ("cut", "200", False),
+        ("500", "404", False),  # some say so in place of an empty list
+        ("cut", "403", False),
+        ("500", "500", True),
+        ("403", "403", True),
+        ("404", "404", True),
+        ("404", "500", True),
+        ("500", "503", True),
+        ("503", "503", True),
+        ("cut", "cut", True),
+        ("500", "cut", True),
+    ],
+)
+def test_a_failure_is_one_of_the_service_only_if_a_question_about_nothing_meets_it_too(question, probed, of_service):
+    replies = FAILED | THERE
+    with WebPeer(lambda asked: replies[question if "instances" in asked.path else probed]) as peer:
+        answer = find_stored([Row("2.25.1"), Row("2.25.2")], peer.address())
+    assert answer.failure
+    assert answer.of_service is of_service
+    assert ["instances" in asked.path for asked in peer.asked] == [True, False]
+
+
+def test_who_refuses_our_credentials_is_not_asked_twice():
+    with WebPeer(lambda _: Reply(401)) as peer:
+        assert find_stored([Row("2.25.1")], peer.address()).of_service
+    assert len(peer.asked) == 1
+
+
+def test_nobody_there_and_a_secret_that_cannot_be_read_are_failures_of_the_service(tmp_path):
+    assert find_stored([Row("2.25.1")], web_at(free_port())).of_service
+    assert find_stored([Row("2.25.1")], web_at(free_port(), token_file=tmp_path / "none")).of_service
+
+
+def test_a_service_of_which_all_is_known_has_no_failure():
+    with WebPeer(listing("2.25.1")) as peer:
+        assert not find_stored([Row("2.25.1"), Row("2.25.2")], peer.address()).of_service
+    assert len(peer.asked) == 2
+
+
+@pytest.mark.parametrize("drips", [False, True])
+def test_what_was_asked_before_a_service_fell_silent_counts_and_the_rest_is_cut_short(monkeypatch, drips):
+    monkeypatch.setattr(qido, "PRESENT_SECONDS", 1.0)
+    over = threading.Event()
+    has = listing("2.25.1")
+
+    def stall(handler):
+        while not over.wait(0.1 if drips else 60.0):
+            handler.wfile.write(b" ")
+
+    def answer(asked):
+        return Reply(act=stall) if asked.path.endswith("2.25.3") else has(asked)
+
+    started = time.monotonic()
+    with WebPeer(answer) as peer:
+        listed = present([Row(f"2.25.{number}") for number in range(1, 65)], peer.address(timeout_seconds=60.0))
+        seconds = time.monotonic() - started
+        over.set()
+    assert (listed.found, listed.missing) == ({"2.25.1"}, {"2.25.2"})
+    assert listed.failure == f"{peer.address()} answers queries too slowly"
+    assert len(peer.asked) == 3
+    assert seconds < 30.0
+
+
+def test_once_the_time_is_over_nobody_is_asked(monkeypatch):
+    monkeypatch.setattr(qido, "PRESENT_SECONDS", 0.0)
+    with WebPeer(listing("2.25.1")) as peer:
+        listed = present([Row("2.25.1")], peer.address())
+    assert (listed.found, listed.missing, peer.connections) == (frozenset(), frozenset(), 0)
+    assert "too slowly" in listed.failure
 
 
 def test_nothing_is_tried_twice_by_the_library():
     with WebPeer(lambda _: Reply(503)) as peer:
         probe(peer.address())
         find_stored([Row("2.25.1"), Row("2.25.2")], peer.address())
-    assert len(peer.asked) == 2
+    # The one question, and whether that lies in the service.
+    assert ["instances" in asked.path for asked in peer.asked] == [False, True, False]
 
 
 @pytest.mark.parametrize("strange", ["", "../../etc", "1.2?x=1", "1.2#", "1/2", "%2e%2e", "1" * 65])
@@ -121,7 +207,9 @@ def test_the_probe_asks_for_no_patient():
 
 
 @pytest.mark.parametrize(
-    ("status", "there"), [(401, False), (403, True), (404, True), (405, True), (406, True), (500, False), (503, False)]
+    ("status", "there"),
+    [(status, True) for status in (400, 401, 403, 404, 405, 406, 409, 413, 500, 501)]
+    + [(status, False) for status in (429, 502, 503, 504, 507)],
 )
 def test_a_service_that_answers_no_query_may_take_objects_all_the_same(status, there):
     with WebPeer(lambda _: Reply(status)) as peer:

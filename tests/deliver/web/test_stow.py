@@ -9,12 +9,16 @@ import pytest
 from pydicom import dcmread, dcmwrite
 
 from dcis_node.bcp195 import ClientTls
+from dcis_node.config import DeliverSettings
 from dcis_node.deliver import policy
+from dcis_node.deliver.lane import lease_of
 from dcis_node.deliver.outcome import Failure
 from dcis_node.deliver.policy import Action
-from dcis_node.deliver.web import stow
+from dcis_node.deliver.sender import SLOWEST_BYTES_PER_SECOND
+from dcis_node.deliver.web import qido, stow
 from dcis_node.deliver.web.address import WebAddress
-from dcis_node.deliver.web.session import LONGEST_ANSWER_BYTES
+from dcis_node.deliver.web.qido import PRESENT_SECONDS
+from dcis_node.deliver.web.session import LONGEST_ANSWER_BYTES, WAITS
 from dcis_node.deliver.web.stow import split, stow_files
 from tests.deliver.helpers import CANARY, with_group_length
 from tests.deliver.web.peer import Reply, WebPeer, module, uids_in, web_at
@@ -142,6 +146,54 @@ def test_a_conflict_over_an_object_that_is_there_is_a_duplicate(outgoing, body):
     assert peer.asked[-1].path == f"/dicom-web/instances?SOPInstanceUID={uid}"
 
 
+@pytest.mark.parametrize("queries", [Reply(403), Reply(500), Reply(503)])
+def test_a_conflict_of_which_nobody_knows_whether_it_has_the_object_is_unknown(outgoing, queries):
+    with WebPeer(lambda asked: Reply(409) if asked.method == "POST" else queries) as peer:
+        (sent,) = stow_files(outgoing(), peer.address())
+    assert sent.failure is Failure.NO_VALID_ANSWER
+    verdict = policy.judge(sent, peer.address())
+    assert verdict.action is Action.RETRY
+    assert "HTTP 409; whether it has it could not be asked: " in verdict.text
+    assert f"HTTP {queries.status}" in verdict.text
+    assert "has none of its UID" not in verdict.text
+
+
+def test_a_service_whose_queries_take_too_long_leaves_unknown_what_it_could_not_be_asked(outgoing, monkeypatch):
+    monkeypatch.setattr(qido, "PRESENT_SECONDS", 0.0)
+    stored, refused, failed = outgoing(3)
+    body = module(
+        stored=[stored.sop_instance_uid],
+        failed=[(refused.sop_instance_uid, None), (failed.sop_instance_uid, 0x0110)],
+    )
+    with WebPeer(answering(202, body)) as peer:
+        sent = list(stow_files([stored, refused, failed], peer.address()))
+    assert [(one.status, one.failure) for one in sent] == [(0, None), (None, Failure.NO_VALID_ANSWER), (0x0110, None)]
+    assert "too slowly" in policy.judge(sent[1], peer.address()).text
+    assert len(peer.asked) == 1
+
+
+def test_a_request_in_conflict_as_a_whole_is_told_apart_before_anything_is_asked(outgoing):
+    old, new = outgoing(2)
+    listed = f'[{{"00080018": {{"vr": "UI", "Value": ["{old.sop_instance_uid}"]}}}}]'.encode()
+
+    def answer(asked):
+        if asked.method == "GET":
+            return Reply(200, listed)
+        uids = uids_in(asked)
+        return Reply(409) if old.sop_instance_uid in uids else Reply(200, module(stored=uids))
+
+    with WebPeer(answer) as peer:
+        assert outcomes([old, new], peer.address()) == [(0x0111, None), (0, None)]
+    assert [asked.method for asked in peer.asked] == ["POST", "POST", "GET", "POST"]
+
+
+@pytest.mark.parametrize("timeout_seconds", [1.0, 30.0, 3600.0])
+def test_between_two_outcomes_the_courier_is_never_silent_for_so_long_that_it_counts_as_stuck(timeout_seconds):
+    request = stow.MOST_BYTES / SLOWEST_BYTES_PER_SECOND + WAITS * timeout_seconds
+    # The whole, one of its objects, and whether that is there.
+    assert 2 * request + PRESENT_SECONDS < lease_of(DeliverSettings(), timeout_seconds)
+
+
 @pytest.mark.parametrize(
     ("status", "failure", "action"),
     [
@@ -152,7 +204,6 @@ def test_a_conflict_over_an_object_that_is_there_is_a_duplicate(outgoing, body):
         (403, Failure.FORBIDDEN, Action.RETRY_SLOW),
         (404, Failure.NO_SERVICE, Action.RETRY_SLOW),
         (405, Failure.NO_SERVICE, Action.RETRY_SLOW),
-        (409, Failure.CONFLICT, Action.RETRY),
         (413, Failure.TOO_LARGE, Action.RETRY_SLOW),
         (415, Failure.MEDIA_TYPE, Action.RETRY_SLOW),
         (418, Failure.BAD_REQUEST, Action.RETRY_SLOW),

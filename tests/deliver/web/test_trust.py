@@ -82,7 +82,7 @@ def test_the_words_name_what_was_refused(outgoing, secret, options, words):
         web = peer.address(**options)
         assert words in policy.judge(one(outgoing(), web), web).text
         assert words in probe(web).text
-        assert not probe(web).is_there
+        assert not probe(web).ok
 
 
 @pytest.mark.parametrize(
