@@ -45,7 +45,9 @@ def test_a_week_is_a_week_though_the_courier_is_started_again_every_day(node, re
     peer, clock = Destination(DOWN, there=False), Clock()
     exams(node, result_file)
     for day in range(7):
-        assert tried(node, lane_to(node, peer.route, seed=day, **RARELY), clock, until=NOW + day * DAY + DAY - 50 * MINUTE)
+        assert tried(
+            node, lane_to(node, peer.route, seed=day, **RARELY), clock, until=NOW + day * DAY + DAY - 50 * MINUTE
+        )
         clock.now += 50 * MINUTE
     live(lane_to(node, peer.route, **RARELY), clock, until=NOW + 7.3 * DAY)
     assert node.states() == {"dead": 5}

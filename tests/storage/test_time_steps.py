@@ -7,8 +7,8 @@ from storage.commitments import expire
 from storage.database import Database
 from storage.heartbeat import record_beat
 from storage.index import close_association, open_association
-from storage.outbox import claim
 from storage.losses import LOST_OFTEN
+from storage.outbox import claim
 from storage.schema import (
     Association,
     Commitment,
