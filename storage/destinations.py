@@ -5,12 +5,14 @@ Every change is a compare-and-set, so that of several couriers one opens it, one
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.database import Database
+from storage.losses import LOST_OFTEN
 from storage.outbox import LONGEST_TEXT
 from storage.schema import DestinationState, Outbox
+from storage.trying import first_try
 
 # Refusals that say nothing of the object: the peer had no room, or failed (PS3.7 C.4.2, C.5.8; PS3.4 Table B.2-1).
 PASSING_STATUSES = (0x0110, 0x0213)
@@ -71,7 +73,7 @@ def note_answer(db: Database, destination: str) -> None:
 
 
 def open_breaker(db: Database, destination: str, *, now: float, next_probe_at: float) -> bool:
-    """Open the breaker.
+    """Open the breaker: from now on each probe is a try of all that waits.
 
     Returns
     -------
@@ -79,13 +81,17 @@ def open_breaker(db: Database, destination: str, *, now: float, next_probe_at: f
         False if another courier has opened it.
     """
     with db.write() as session:
-        return _change(
-            session, destination, *_is("closed"), breaker="open", changed_at=now, next_probe_at=next_probe_at
-        )
+        values = {"breaker": "open", "changed_at": now, "next_probe_at": next_probe_at}
+        if not _change(session, destination, *_is("closed"), **values):
+            return False
+        _set(session, and_(*_waiting(destination)), first_try_at=first_try(now - Outbox.next_try_at, now=now))
+        return True
 
 
-def take_probe(db: Database, seen: Condition, *, next_probe_at: float) -> bool:
+def take_probe(db: Database, seen: Condition, *, now: float, next_probe_at: float) -> bool:
     """Take a probe that is due, and set the next one: it comes even if this courier dies over its own.
+
+    If it comes long after its time nobody tried in between, and that time does not count for what waits.
 
     Returns
     -------
@@ -95,21 +101,26 @@ def take_probe(db: Database, seen: Condition, *, next_probe_at: float) -> bool:
     with db.write() as session:
         unchanged = (*_is("open"), DestinationState.next_probe_at == seen.next_probe_at)
         failures = DestinationState.failures + 1
-        return _change(session, seen.destination, *unchanged, next_probe_at=next_probe_at, failures=failures)
+        if not _change(session, seen.destination, *unchanged, next_probe_at=next_probe_at, failures=failures):
+            return False
+        late = literal(now - seen.next_probe_at)
+        _set(session, and_(*_waiting(seen.destination)), first_try_at=first_try(late, now=now))
+        return True
 
 
 def note_silence(db: Database, destination: str, *, now: float, error: str) -> None:
     """Record that a probe failed: to all that waits there this was a try."""
     with db.write() as session:
         _change(session, destination, *_is("open"), last_error=error[:LONGEST_TEXT])
-        waiting = and_(*_waiting(destination), Outbox.first_try_at.is_(None))
+        waiting = and_(*_waiting(destination), or_(Outbox.first_try_at.is_(None), Outbox.first_try_at > now))
         _set(session, waiting, first_try_at=now)
 
 
 def close_breaker(db: Database, destination: str, *, now: float) -> int | None:
     """Close the breaker, and make everything due at once that waited for the destination, oldest first.
 
-    What the peer refused for a reason of the object keeps its own wait.
+    What the peer refused for a reason of the object keeps its own wait, and so does an object for which no answer came
+    several times: it may be what ended the peer.
 
     Returns
     -------
@@ -119,13 +130,16 @@ def close_breaker(db: Database, destination: str, *, now: float) -> int | None:
     with db.write() as session:
         if not _change(session, destination, *_is("open"), breaker="closed", changed_at=now):
             return None
-        return _hasten(session, destination, now)
+        # What is due by itself becomes due now as well: until now the probes were its tries, and count.
+        due = or_(and_(_passing(), Outbox.losses < LOST_OFTEN), Outbox.next_try_at < now)
+        return _set(session, and_(*_waiting(destination), due), next_try_at=now)
 
 
 def probe_now(db: Database, destination: str, *, now: float) -> bool:
     """Probe a destination at once, as a person has repaired something; False if its breaker is not open."""
     with db.write() as session:
-        return _change(session, destination, *_is("open"), next_probe_at=now)
+        at_latest = _at_latest(DestinationState.next_probe_at, now)
+        return _change(session, destination, *_is("open"), next_probe_at=at_latest)
 
 
 def hasten(db: Database, destination: str, *, now: float) -> int:
@@ -137,13 +151,18 @@ def hasten(db: Database, destination: str, *, now: float) -> int:
         How many results that is; with an open breaker they go once a probe was answered.
     """
     with db.write() as session:
-        return _hasten(session, destination, now)
+        chosen = and_(*_waiting(destination), _passing())
+        return _set(session, chosen, next_try_at=_at_latest(Outbox.next_try_at, now))
 
 
-def _hasten(session: Session, destination: str, now: float) -> int:
+def _passing() -> ColumnElement[bool]:
     answer = Outbox.last_status
-    passing = or_(answer.is_(None), answer.in_(PASSING_STATUSES), answer.between(*OUT_OF_RESOURCES))
-    return _set(session, and_(*_waiting(destination), passing), next_try_at=now, attempts=0)
+    return or_(answer.is_(None), answer.in_(PASSING_STATUSES), answer.between(*OUT_OF_RESOURCES))
+
+
+def _at_latest(moment: InstrumentedAttribute[float], now: float) -> ColumnElement[float]:
+    """Bring a moment to now; one that is past stays, as it says how late the try is (see `storage.trying`)."""
+    return case((moment > now, now), else_=moment)
 
 
 def _waiting(destination: str) -> tuple[ColumnElement[bool], ...]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.schema import DeliveryAttempt, Outbox, Result
+from storage.trying import first_try
 
 BATCH = 64  # rows of one claim; an exam has about ten results
 STATES = ("due", "leased", "dead", "dismissed", "sent", "proven")  # nearly all rows end in one of the last two
@@ -31,9 +32,11 @@ class Parcel:
     sha256
         Digest of the stored file; the bytes are the same in every attempt.
     attempts
-        Times this row was handed out since it was enqueued or requeued, this time included.
+        Times this row was tried since it was enqueued or requeued, this time included.
     first_try_at
-        When it was handed out first (Unix seconds).
+        Since when it is tried (Unix seconds), less the time in which nobody tried.
+    losses
+        How often in a row no answer came for it before.
     """
 
     outbox_id: int
@@ -45,6 +48,7 @@ class Parcel:
     sha256: str
     attempts: int
     first_try_at: float
+    losses: int = 0
 
 
 def enqueue(session: Session, result_ids: Iterable[int], destinations: Collection[str], *, now: float) -> int:
@@ -71,8 +75,8 @@ def claim(
 ) -> list[Parcel]:
     """Lease what is due of one study for one destination, so that one association carries an exam's objects.
 
-    Rows handed out least often come first: one that kills its courier each time cannot hold up the others. Leases
-    that ran out are handed out again.
+    Rows that were lost or tried least often come first: one that kills its courier, or the peer, each time cannot hold
+    up the others. Leases that ran out are handed out again.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def claim(
                 select(Outbox.destination, Result.study_instance_uid)
                 .join(Result, Result.id == Outbox.result_id)
                 .where(_claimable(now), *_going_to(destination))
-                .order_by(Outbox.attempts, Outbox.next_try_at, Outbox.id)
+                .order_by(Outbox.losses, Outbox.attempts, Outbox.next_try_at, Outbox.id)
                 .limit(1)
             ).first()
         if head is None:
@@ -111,7 +115,7 @@ def lease_statement(
         select(Outbox.id)
         .join(Result, Result.id == Outbox.result_id)
         .where(_claimable(now), Outbox.destination == destination, Result.study_instance_uid == study_instance_uid)
-        .order_by(Outbox.attempts, Outbox.id)
+        .order_by(Outbox.losses, Outbox.attempts, Outbox.id)
         .limit(BATCH)
         .with_for_update(of=Outbox, skip_locked=True)
     )
@@ -123,7 +127,7 @@ def lease_statement(
             lease_owner=owner,
             lease_until=now + lease_seconds,
             attempts=Outbox.attempts + 1,
-            first_try_at=func.coalesce(Outbox.first_try_at, now),
+            first_try_at=func.coalesce(first_try(now - Outbox.next_try_at, now=now), now),
         )
         .returning(Outbox.id)
         .execution_options(synchronize_session=False)
@@ -178,21 +182,37 @@ def mark_sent(
         _add_attempt(session, parcel, now=now, status=status, error=note)
         unsent = and_(Outbox.id == parcel.outbox_id, Outbox.state.not_in(THERE))
         values = {"state": "sent", "sent_at": now, "last_status": status, "last_error": note[:LONGEST_TEXT]}
-        values |= {"lease_owner": "", "lease_until": 0.0, "proof_due_at": proof_due_at}
+        values |= {"lease_owner": "", "lease_until": 0.0, "proof_due_at": proof_due_at, "losses": 0}
         return _change(session, unsent, **values) == 1
 
 
 def mark_retry(
-    db: Database, parcel: Parcel, *, owner: str, now: float, next_try_at: float, status: int | None, error: str
+    db: Database,
+    parcel: Parcel,
+    *,
+    owner: str,
+    now: float,
+    next_try_at: float,
+    status: int | None,
+    error: str,
+    tried: bool = True,
 ) -> bool:
     """Record a failure that may pass, and push the row back in time.
+
+    Parameters
+    ----------
+    tried
+        False if the destination as a whole failed: the attempt does not count.
 
     Returns
     -------
     bool
         False if the lease was lost; the row then stays as its new owner has it.
     """
-    return _fail(db, parcel, owner, now, status, error, {"state": "due", "next_try_at": next_try_at})
+    values: dict[str, object] = {"state": "due", "next_try_at": next_try_at}
+    if not tried:
+        values["attempts"] = parcel.attempts - 1
+    return _fail(db, parcel, owner, now, status, error, values)
 
 
 def mark_dead(db: Database, parcel: Parcel, *, owner: str, now: float, status: int | None, error: str) -> bool:
@@ -217,7 +237,7 @@ def requeue(
         chosen = [Outbox.state.in_(("dead", "dismissed")), Outbox.id.in_(outbox_ids), *_going_to(destination)]
     with db.write() as session:
         values = {"state": "due", "next_try_at": now, "attempts": 0, "first_try_at": None, "dismissed_at": None}
-        return _change(session, and_(*chosen), **values, proof_attempts=0, proof_error="")
+        return _change(session, and_(*chosen), **values, losses=0, proof_attempts=0, proof_error="")
 
 
 def count_answers(db: Database, parcel: Parcel, *, lowest: int, highest: int) -> int:
@@ -302,13 +322,13 @@ def _parcels(session: Session, ids: Sequence[int]) -> list[Parcel]:
         select(
             Outbox.id, Outbox.destination, Result.sop_class_uid, Result.sop_instance_uid, Result.transfer_syntax_uid,
             Result.study_instance_uid, Result.sha256, Outbox.attempts,
-            func.coalesce(Outbox.first_try_at, 0.0),
+            func.coalesce(Outbox.first_try_at, 0.0), Outbox.losses,
         )
         .join(Result, Result.id == Outbox.result_id)
         .where(Outbox.id.in_(ids))
-        .order_by(Outbox.id)
+        .order_by(Outbox.losses, Outbox.attempts, Outbox.id)
     )  # fmt: skip
-    return [Parcel(*row) for row in rows]
+    return [Parcel(*tuple(row)) for row in rows]
 
 
 def _fail(
@@ -317,6 +337,8 @@ def _fail(
     with db.write() as session:
         _add_attempt(session, parcel, now=now, status=status, error=error)
         values = {**values, "last_status": status, "last_error": error[:LONGEST_TEXT]}
+        if status is not None:
+            values["losses"] = 0
         held = _held({parcel.outbox_id}, owner)
         return _change(session, held, **values, lease_owner="", lease_until=0.0) == 1
 

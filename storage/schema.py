@@ -230,6 +230,9 @@ class Outbox(Base):
     state: `due`, `leased`, `dead` (a person has to look; see `last_error`), `sent` (the peer has answered that it has
     it), `proven` (it was found there, or the peer has committed itself to keep it), `dismissed` (it was dead, and a
     person said at `dismissed_at` that it need not get there).
+    attempts: tries of the object itself; where the destination as a whole failed there was none.
+    losses: how often in a row no answer came for the object, though others may have got theirs.
+    first_try_at: since when it is tried, less the time in which nobody tried (see `storage.trying`).
     proof_due_at: when a `sent` row is to be asked after (again); None where nothing is to be asked.
     proof_attempts: how often the destination has said that it does not have it; `proof_error`: why it is not proven.
     proven_by: `commitment`, `query` or "".
@@ -262,6 +265,7 @@ class Outbox(Base):
     proven_at: Mapped[float | None] = mapped_column(Float, default=None)
     proven_by: Mapped[str] = mapped_column(String(16), default="")
     dismissed_at: Mapped[float | None] = mapped_column(Float, default=None)
+    losses: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
 
 
 class DeliveryAttempt(Base):

@@ -2,7 +2,8 @@
 
 Everything in the index that waits does so until a moment of the wall clock. After a step of a day back it would wait a
 day longer. No wait is set for longer than its bound, so a moment beyond it was set by a clock that was ahead, and what
-waits for it is due. A step ahead needs nothing: what waited is due early, which all waiting here can bear.
+waits for it is due. A step ahead needs nothing: what waited is due early, which all waiting here can bear, and what is
+late counts less (see `storage.trying`).
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.database import Database
-from storage.schema import Association, DestinationState, Exam, Heartbeat, Instance, Outbox, Retrieval
+from storage.losses import LONGEST_PUT_OFF_SECONDS, LOST_OFTEN
+from storage.schema import Association, Commitment, DestinationState, Exam, Heartbeat, Instance, Outbox, Retrieval
 from storage.work import affected
 
 SLACK_SECONDS = 60.0
@@ -20,7 +22,7 @@ SLACK_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class LongestWaits:
-    """The longest wait of each sort that the settings allow, seconds."""
+    """The longest wait of each sort that the settings allow, seconds; `proof` is also that for a report."""
 
     delivery: float
     proof: float
@@ -56,9 +58,14 @@ def _waiting(waits: LongestWaits, living: set[str], now: float) -> tuple[Waiting
     abandoned = tuple(~Instance.lease_owner.startswith(f"{name}@", autoescape=True) for name in sorted(living))
     left = tuple(~Exam.lease_owner.startswith(f"{name}@", autoescape=True) for name in sorted(living))
     return (
-        (Outbox.next_try_at, max(waits.delivery, waits.retry), now, (Outbox.state == "due",)),
+        (Outbox.next_try_at, max(waits.delivery, waits.retry), now,
+         (Outbox.state == "due", Outbox.losses < LOST_OFTEN)),
+        (Outbox.next_try_at, LONGEST_PUT_OFF_SECONDS, now, (Outbox.state == "due",)),
         (Outbox.lease_until, waits.delivery_lease, now + waits.delivery_lease, (Outbox.state == "leased",)),
         (Outbox.proof_due_at, waits.proof, now, (Outbox.proof_due_at.is_not(None),)),
+        # Until then its objects are asked after by nobody; and how long they wait counts from when they were sent.
+        (Commitment.due_at, waits.proof, now, (Commitment.state == "asked",)),
+        (Outbox.sent_at, 0.0, now, (Outbox.state == "sent",)),
         (DestinationState.next_probe_at, max(waits.delivery, waits.retry), now, ()),
         (Instance.next_try_at, waits.retry, now, (Instance.analysis == "pending",)),
         (Instance.lease_until, waits.analysis_lease, now + waits.analysis_lease,

@@ -57,7 +57,8 @@ class Breaker:
         # A time further ahead than any wait was set by a clock that was wrong.
         if now < seen.next_probe_at <= now + self.settings.backoff_most_seconds:
             return False
-        if not destinations.take_probe(self.db, seen, next_probe_at=now + self._wait(seen.failures + 1)):
+        next_probe_at = now + self._wait(seen.failures + 1)
+        if not destinations.take_probe(self.db, seen, now=now, next_probe_at=next_probe_at):
             return False
         started = time.monotonic()
         answer = self.route.probe()

@@ -21,6 +21,7 @@ from storage import outbox
 from storage.database import Database
 from storage.destinations import Condition
 from storage.files import FileStore
+from storage.losses import note_losses
 from storage.outbox import Parcel
 
 log = logging.getLogger(__name__)
@@ -123,15 +124,9 @@ def _deliver(context: Lane, parcels: Sequence[Parcel], before: Condition, *, now
     def clock() -> float:
         return now + time.monotonic() - started
 
-    # One wait for all that fails now, so that the objects of an exam stay together.
-    attempt = max(parcel.attempts for parcel in parcels)
-    retry_at = now + policy.backoff(
-        attempt,
-        first=context.settings.backoff_first_seconds,
-        most=context.settings.backoff_most_seconds,
-        rng=context.rng,
-    )
+    setback = _setback(context, parcels, before, now=now)
     left = {parcel.sop_instance_uid: parcel for parcel in parcels}
+    lost: list[Parcel] = []
     streak = Streak(context.settings.breaker_failures)
     text = ""
     with Transfer(parcels, context.route.address, context.notify) as transfer:
@@ -139,15 +134,65 @@ def _deliver(context: Lane, parcels: Sequence[Parcel], before: Condition, *, now
             moment = clock()
             parcel = left.pop(sent.item.sop_instance_uid)
             streak.add(sent)
-            verdict = _record(context, parcel, sent, now=moment, retry_at=retry_at)
+            verdict = _record(context, parcel, sent, now=moment, setback=setback)
             text = verdict.text
+            if policy.is_lost(sent):
+                lost.append(parcel)
             transfer.note(parcel, verdict)
             context.tick()
             if context.stop.is_set() or streak.is_hopeless or not _keep(context, left, now=moment):
                 break
     if left:
         outbox.release(context.db, left.values(), owner=context.owner)
+    # Several in a row were lost by the destination; one alone may always be the object that it cannot bear.
+    if len(lost) == 1 or (lost and not streak.is_hopeless):
+        _put_off(context, lost, now=clock())
     conclude(context.breaker, streak, before=before, now=clock(), text=text)
+
+
+@dataclass(frozen=True)
+class _Setback:
+    """What a failure of a claim leads to.
+
+    Parameters
+    ----------
+    retry_at, return_at
+        When objects that failed themselves are tried again, and those that met a failure of the destination: one
+        moment for all, so that the objects of an exam stay together.
+    counts
+        True if a failure of the destination counts as a try of the objects, too.
+    """
+
+    retry_at: float
+    return_at: float
+    counts: bool
+
+
+def _setback(context: Lane, parcels: Sequence[Parcel], before: Condition, *, now: float) -> _Setback:
+    settings = context.settings
+
+    def after(attempt: int) -> float:
+        first, most = settings.backoff_first_seconds, settings.backoff_most_seconds
+        return now + policy.backoff(attempt, first=first, most=most, rng=context.rng)
+
+    # Its probe was answered, and nothing since: if it fails now, these objects may be why. The next claim takes others.
+    counts = before.failures >= settings.breaker_failures
+    return _Setback(after(max(parcel.attempts for parcel in parcels)), after(before.failures + 1), counts)
+
+
+def _put_off(context: Lane, lost: Sequence[Parcel], *, now: float) -> None:
+    """Count lost answers against their objects; one that was lost often has to wait."""
+    waits = [(parcel, policy.put_off(parcel.losses + 1)) for parcel in lost]
+    note_losses(context.db, [(parcel, None if wait is None else now + wait) for parcel, wait in waits])
+    for parcel, wait in waits:
+        if wait is not None:
+            log.warning(
+                "event=object_put_off outbox=%d destination=%s losses=%d seconds=%.0f",
+                parcel.outbox_id,
+                parcel.destination,
+                parcel.losses + 1,
+                wait,
+            )
 
 
 def _send(context: Lane, parcels: Sequence[Parcel]) -> Iterator[Sent]:
@@ -181,7 +226,7 @@ def _outgoing(context: Lane, parcel: Parcel) -> Outgoing:
     return Outgoing(parcel.sop_class_uid, parcel.sop_instance_uid, parcel.transfer_syntax_uid, path)
 
 
-def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: float) -> Verdict:
+def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, setback: _Setback) -> Verdict:
     verdict = policy.limited(
         policy.judge(sent, context.route.address, refusals=_refusals(context.db, parcel, sent.status)),
         tried_for=now - parcel.first_try_at,
@@ -205,7 +250,10 @@ def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: 
     if verdict.action is Action.DEAD:
         outbox.mark_dead(context.db, parcel, owner=context.owner, now=now, status=sent.status, error=verdict.text)
         return verdict
-    next_try_at = retry_at if verdict.wait_seconds is None else now + verdict.wait_seconds
+    of_destination = policy.is_of_destination(sent)
+    next_try_at = setback.return_at if of_destination else setback.retry_at
+    if verdict.wait_seconds is not None:
+        next_try_at = now + verdict.wait_seconds
     outbox.mark_retry(
         context.db,
         parcel,
@@ -214,6 +262,7 @@ def _record(context: Lane, parcel: Parcel, sent: Sent, *, now: float, retry_at: 
         next_try_at=next_try_at,
         status=sent.status,
         error=verdict.text,
+        tried=setback.counts or not of_destination,
     )
     return verdict
 

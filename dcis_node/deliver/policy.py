@@ -10,6 +10,7 @@ from random import Random
 from dcis_node.deliver.outcome import Failure, Sent
 from dcis_node.deliver.route import Address
 from dcis_node.requestor import Rejection
+from storage.losses import LONGEST_PUT_OFF_SECONDS, LOST_OFTEN
 
 SUCCESS = 0x0000
 DUPLICATE = 0x0111  # PS3.7 C.5.7: the peer has this SOP Instance UID already
@@ -200,6 +201,17 @@ def is_of_destination(sent: Sent) -> bool:
 def is_lost(sent: Sent) -> bool:
     """Tell whether the answer for an object did not come, for whichever reason."""
     return sent.failure in _LOST
+
+
+def put_off(losses: int) -> float | None:
+    """Give the wait of an object for which no answer came so often in a row, seconds; None if it is that of others.
+
+    It may be what ends the peer each time. So the wait doubles from an hour to a day, and an object that only met bad
+    luck waits no longer than that lasted.
+    """
+    if losses < LOST_OFTEN:
+        return None
+    return min(LONGEST_PUT_OFF_SECONDS, SLOW_SECONDS * 2.0 ** min(losses - LOST_OFTEN, 32))
 
 
 def limited(verdict: Verdict, *, tried_for: float, give_up: float) -> Verdict:

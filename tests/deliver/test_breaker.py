@@ -8,7 +8,6 @@ import pytest
 from dcis_node.config import DeliverSettings
 from dcis_node.deliver.lane import Lane, deliver_next
 from dcis_node.deliver.outcome import Failure
-from dcis_node.deliver.policy import Action
 from dcis_node.deliver.routes import dicom_route
 from dcis_node.deliver.sender import echo
 from storage import destinations, outbox
@@ -69,7 +68,8 @@ def test_failures_of_the_destination_in_a_row_open_it_and_the_others_are_not_tri
 ):
     peer = Destination(failure, there=False)
     uids = opened(node, lane(peer.route), result_file)
-    assert [node.row(uid).attempts for uid in uids] == [1, 1, 1, 0, 0]
+    assert [len(node.attempts(uid)) for uid in uids] == [1, 1, 1, 0, 0]
+    assert [node.row(uid).attempts for uid in uids] == [0] * 5  # the objects themselves were not tried
     assert condition(node.db, "pacs").failures == 3
     assert caplog.text.count("event=breaker_open destination=pacs failures=3") == 1
 
@@ -132,7 +132,7 @@ def test_while_it_is_open_nothing_is_claimed_and_probes_come_ever_more_rarely_bu
         assert not deliver_next(context, now=before)
         assert peer.probes == number + 1
         longest.append(condition(node.db, "pacs").next_probe_at - before)
-    assert [node.row(uid).attempts for uid in uids] == [1, 1, 1, 0, 0]
+    assert [len(node.attempts(uid)) for uid in uids] == [1, 1, 1, 0, 0]
     assert max(longest[:1]) <= 20
     assert max(longest) > 400
     assert all(0 <= wait <= 0.9 * 900 for wait in longest)
@@ -242,51 +242,6 @@ def test_two_couriers_that_fail_at_the_same_time_open_it_once(node, lane, result
     assert caplog.text.count("event=breaker_open") == 1
 
 
-def test_a_week_of_silence_makes_dead_letters_that_requeue_revives(node, lane, result_file, caplog):
-    peer = Destination(Failure.NO_CONNECTION, there=False)
-    context = lane(peer.route)
-    uids = opened(node, context, result_file)
-    never_tried = uids[3:]
-    first = condition(node.db, "pacs").next_probe_at
-    deliver_next(context, now=first)
-    assert all(abs(node.row(uid).first_try_at - first) < 10 for uid in never_tried)
-    deliver_next(context, now=NOW + SETTINGS.give_up_seconds - 10)
-    assert node.states() == {"due": 5}
-    deliver_next(context, now=first + SETTINGS.give_up_seconds + 10)
-    assert node.states() == {"dead": 5}
-    assert node.row(uids[0]).last_error == "given up after 7 days: nobody there"
-    assert "event=given_up destination=pacs results=5" in caplog.text
-    peer.answer, peer.there = 0x0000, True
-    later = first + 2 * SETTINGS.give_up_seconds
-    assert outbox.requeue(node.db, now=later) == 5
-    drain(context, now=later)
-    assert peer.got == uids
-
-
-@pytest.mark.parametrize("answer", [0xA700, 0x0122, Failure.NO_ANSWER, Failure.CLASS_NOT_ACCEPTED])
-def test_an_object_that_meets_passing_failures_for_a_week_is_given_up_with_the_last_reason(
-    node, lane, result_file, answer
-):
-    uid = node.add(result_file())
-    context = lane(Destination(answer).route)
-    assert deliver_next(context, now=NOW)
-    assert deliver_next(context, now=NOW + SETTINGS.give_up_seconds - 1)
-    assert node.row(uid).state == "due"
-    assert deliver_next(context, now=NOW + SETTINGS.give_up_seconds + 4000)
-    assert node.row(uid).state == "dead"
-    assert node.row(uid).last_error.startswith("given up after 7 days: ")
-
-
-def test_a_success_after_a_week_is_a_success(node, lane, result_file):
-    node.add(result_file())
-    peer = Destination(0xA700)
-    context = lane(peer.route)
-    deliver_next(context, now=NOW)
-    peer.answer = 0x0000
-    deliver_next(context, now=NOW + 2 * SETTINGS.give_up_seconds)
-    assert node.states() == {"sent": 1}
-
-
 def test_a_peer_without_the_verification_service_counts_as_there():
     with StoragePeer(echo=False) as peer:
         answer = echo(address(peer.port))
@@ -308,13 +263,6 @@ def test_a_real_peer_that_was_down_gets_everything_by_one_probe(node, lane, resu
     with peer:
         drain(context, now=condition(node.db, "pacs").next_probe_at)
     assert peer.uids() == uids
-
-
-def test_an_action_is_never_changed_by_the_limit_before_its_time(node, lane, result_file):
-    uid = node.add(result_file())
-    deliver_next(lane(Destination(0xA900).route), now=NOW)
-    assert node.row(uid).state == Action.DEAD.value
-    assert "given up" not in node.row(uid).last_error
 
 
 def test_a_clock_that_was_ahead_delays_neither_a_probe_nor_a_result(node, lane, result_file):

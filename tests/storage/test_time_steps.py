@@ -2,11 +2,25 @@
 
 import pytest
 
+from storage import proofs
+from storage.commitments import expire
 from storage.database import Database
 from storage.heartbeat import record_beat
 from storage.index import close_association, open_association
+from storage.losses import LOST_OFTEN
 from storage.outbox import claim
-from storage.schema import Association, DestinationState, Exam, Instance, Outbox, Report, Result, Retrieval
+from storage.schema import (
+    Association,
+    Commitment,
+    CommitmentItem,
+    DestinationState,
+    Exam,
+    Instance,
+    Outbox,
+    Report,
+    Result,
+    Retrieval,
+)
 from storage.time_steps import LongestWaits, bring_back
 from tests.storage.exam_rows import exam, instance, receive, set_exam, set_instance
 
@@ -56,6 +70,13 @@ def test_a_result_that_would_wait_for_a_day_is_sent_now(db: Database, parcel: in
     assert len(claim(db, owner="a", now=NOW, lease_seconds=10)) == 1
 
 
+@pytest.mark.parametrize(("wait", "changed"), [(DAY, 0), (2 * DAY, 1)])
+def test_a_result_that_was_put_off_may_wait_for_a_day(db: Database, parcel: int, wait: float, changed: int):
+    change(db, Outbox, parcel, next_try_at=NOW + wait, losses=LOST_OFTEN)
+    assert bring_back(db, WAITS, now=NOW) == changed
+    assert of(db, Outbox, parcel).next_try_at == (NOW if changed else NOW + wait)
+
+
 @pytest.mark.parametrize("wait", [0.0, 900.0, 3600.0])
 def test_a_wait_that_may_be_is_left_alone(db: Database, parcel: int, wait: float):
     change(db, Outbox, parcel, next_try_at=NOW + wait)
@@ -76,6 +97,37 @@ def test_a_proof_is_asked_for_and_a_destination_probed(db: Database, parcel: int
     assert bring_back(db, WAITS, now=NOW) == 2
     assert of(db, Outbox, parcel).proof_due_at == NOW
     assert of(db, DestinationState, "pacs").next_probe_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("state", "ahead", "due"), [("asked", 1.0, True), ("asked", 0.0, False), ("reported", 1.0, False)]
+)
+def test_a_request_for_commitment_expires_in_time_and_its_objects_are_asked_after(
+    db: Database, parcel: int, state: str, ahead: float, due: bool
+):
+    change(db, Outbox, parcel, state="sent", sent_at=NOW - 5, proof_due_at=NOW)
+    due_at = NOW + DAY + ahead * DAY
+    with db.write() as session:
+        request = Commitment(transaction_uid="1.3", destination="pacs", state=state, asked_at=NOW, due_at=due_at)
+        session.add(request)
+        session.flush()
+        session.add(CommitmentItem(commitment_id=request.id, outbox_id=parcel))
+    assert bring_back(db, WAITS, now=NOW) == int(due)
+    assert of(db, Commitment, 1).due_at == (NOW if due else due_at)
+    assert expire(db, now=NOW) == int(due)
+    assert bool(proofs.claim(db, "pacs", now=NOW, lease_seconds=60)) == (state != "asked" or due)
+
+
+def test_what_was_sent_in_the_future_was_sent_now_and_gets_too_old_in_its_time(db: Database, parcel: int):
+    change(db, Outbox, parcel, state="sent", sent_at=AHEAD)
+    assert bring_back(db, WAITS, now=NOW) == 1
+    assert of(db, Outbox, parcel).sent_at == NOW
+
+
+@pytest.mark.parametrize(("state", "sent_at"), [("sent", NOW + 30), ("sent", NOW - DAY), ("proven", AHEAD)])
+def test_other_moments_of_sending_stay(db: Database, parcel: int, state: str, sent_at: float):
+    change(db, Outbox, parcel, state=state, sent_at=sent_at)
+    assert bring_back(db, WAITS, now=NOW) == 0
 
 
 def test_what_is_not_to_be_proven_stays_so(db: Database, parcel: int):

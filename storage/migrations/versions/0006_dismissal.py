@@ -1,4 +1,4 @@
-"""What a person has dismissed (failed exams, results that need not arrive), and the instances of an association."""
+"""What a person has dismissed (failed exams, results that need not arrive), answers that did not come, and an index."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ depends_on = None
 def upgrade() -> None:
     for table in ("exam", "outbox"):
         op.add_column(table, sa.Column("dismissed_at", sa.Float(), nullable=True))
+    op.add_column("outbox", sa.Column("losses", sa.Integer(), nullable=False, server_default="0"))
     op.create_index(op.f("ix_instance_association_id"), "instance", ["association_id"])
 
 
@@ -19,6 +20,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_instance_association_id"), "instance")
     # The program before knows no such state; to it they are what they were before a person looked.
     op.execute("UPDATE outbox SET state = 'dead' WHERE state = 'dismissed'")
-    for table in ("exam", "outbox"):
+    for table, columns in (("exam", ("dismissed_at",)), ("outbox", ("dismissed_at", "losses"))):
         with op.batch_alter_table(table, schema=None) as batch_op:
-            batch_op.drop_column("dismissed_at")
+            for column in columns:
+                batch_op.drop_column(column)

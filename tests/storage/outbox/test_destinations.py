@@ -6,6 +6,7 @@ from sqlalchemy import update
 
 from storage import destinations, outbox
 from storage.destinations import Condition, condition
+from storage.losses import LOST_OFTEN, note_losses
 from storage.schema import Outbox
 from storage.undelivered import dead_letters, give_up, rows_of_exams, stuck
 from tests.storage.outbox.rows import NOW, add_results, claim, row
@@ -59,7 +60,7 @@ def test_it_is_opened_once_and_closed_once(db):
 
 def test_a_probe_is_taken_by_one_and_the_next_is_set_whatever_becomes_of_it(db):
     seen = opened(db)
-    won = at_once(*[lambda: destinations.take_probe(db, seen, next_probe_at=NOW + 50)] * 3)
+    won = at_once(*[lambda: destinations.take_probe(db, seen, now=NOW + 5, next_probe_at=NOW + 50)] * 3)
     assert sorted(won) == [False, False, True]
     assert (condition(db, "pacs").next_probe_at, condition(db, "pacs").failures) == (NOW + 50, 4)
 
@@ -67,7 +68,7 @@ def test_a_probe_is_taken_by_one_and_the_next_is_set_whatever_becomes_of_it(db):
 def test_a_closed_breaker_takes_no_probe(db):
     seen = opened(db)
     destinations.close_breaker(db, "pacs", now=NOW)
-    assert not destinations.take_probe(db, seen, next_probe_at=NOW + 50)
+    assert not destinations.take_probe(db, seen, now=NOW + 5, next_probe_at=NOW + 50)
 
 
 def test_closing_makes_due_what_met_the_destination_and_not_what_it_refused(db, report_id):
@@ -78,9 +79,34 @@ def test_closing_makes_due_what_met_the_destination_and_not_what_it_refused(db, 
         outbox.mark_retry(db, parcel, owner="a", now=NOW, next_try_at=NOW + 900, status=status, error="x")
     opened(db)
     assert destinations.close_breaker(db, "pacs", now=NOW + 7) == 3
-    assert [(row(db, p).next_try_at, row(db, p).attempts) for p in (met, busy, full)] == [(NOW + 7, 0)] * 3
+    assert [(row(db, p).next_try_at, row(db, p).attempts) for p in (met, busy, full)] == [(NOW + 7, 1)] * 3
     assert (row(db, refused).next_try_at, row(db, refused).attempts) == (NOW + 900, 1)
     assert claim(db, destination="archive", now=NOW + 8) == []
+
+
+def test_closing_leaves_an_object_that_was_lost_often_to_its_own_wait_and_a_person_does_not(db, report_id):
+    add_results(db, report_id, 2, now=NOW)
+    for losses in range(1, LOST_OFTEN + 1):
+        often, other = sorted(claim(db, now=NOW + losses), key=lambda parcel: parcel.outbox_id)
+        for parcel in (often, other):
+            outbox.mark_retry(db, parcel, owner="a", now=NOW, next_try_at=NOW + losses + 1, status=None, error="x")
+        note_losses(db, [(often, NOW + 3600 if losses == LOST_OFTEN else None)])
+    opened(db)
+    assert destinations.close_breaker(db, "pacs", now=NOW + 3) == 1
+    assert (row(db, often).losses, row(db, often).next_try_at) == (LOST_OFTEN, NOW + 3600)
+    assert row(db, other).next_try_at == NOW + 3
+    assert destinations.hasten(db, "pacs", now=NOW + 4) == 2
+    assert (row(db, often).next_try_at, row(db, other).next_try_at) == (NOW + 4, NOW + 3)
+
+
+def test_what_is_due_by_itself_when_the_breaker_closes_is_late_from_then_on(db, report_id):
+    add_results(db, report_id, 1, now=NOW)
+    (refused,) = claim(db)
+    outbox.mark_retry(db, refused, owner="a", now=NOW, next_try_at=NOW + 1200, status=0xC000, error="x")
+    opened(db)
+    destinations.close_breaker(db, "pacs", now=NOW + 9 * 3600)
+    (again,) = claim(db, now=NOW + 9 * 3600 + 1)
+    assert again.first_try_at == NOW
 
 
 def test_a_probe_that_is_not_answered_is_a_try_of_all_that_waits(db, report_id):
