@@ -63,7 +63,8 @@ class DicomProof:
 
     def ask(self, context: Prover, rows: Sequence[Unproven], now: float) -> None:
         """Ask after some objects of one study, and record what comes of it."""
-        if now < self.memory.nothing_until:
+        # A moment further ahead than any that is set here was set by a clock that was wrong: the peer is asked anew.
+        if now < self.memory.nothing_until <= now + DAY_SECONDS:
             put_off(context, rows, now=now, until=self.memory.nothing_until, text=NOT_OFFERED[context.mode])
             return
         started = time.monotonic()
