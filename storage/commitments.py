@@ -11,7 +11,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.database import Database
-from storage.proofs import LONGEST_WAIT_SECONDS, Next, Unproven, load, prove_in, settle_in
+from storage.proofs import LONGEST_WAIT_SECONDS, Next, Unproven, is_sent, load, prove_in, settle_in
 from storage.schema import Commitment, CommitmentItem, Outbox, Result
 
 # What becomes of an object that a report does not confirm: given the row, the Failure Reason, whether the report names
@@ -86,7 +86,7 @@ def expire(db: Database, *, now: float) -> int:
             return 0
     with db.write() as session:
         asked = select(CommitmentItem.outbox_id).join(Commitment).where(*late)
-        unproven = update(Outbox).where(Outbox.id.in_(asked), Outbox.state == "sent")
+        unproven = update(Outbox).where(Outbox.id.in_(asked), is_sent())
         session.execute(unproven.values(proof_error=NO_REPORT).execution_options(synchronize_session=False))
         statement = update(Commitment).where(*late).values(state="expired")
         return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]
@@ -159,5 +159,5 @@ def _uids(session: Session, items: Collection[CommitmentItem]) -> dict[int, str]
 
 
 def _ask_again_at(session: Session, outbox_ids: Collection[int], moment: float, text: str = "") -> None:
-    chosen = update(Outbox).where(Outbox.id.in_(outbox_ids), Outbox.state == "sent")
+    chosen = update(Outbox).where(Outbox.id.in_(outbox_ids), is_sent())
     session.execute(chosen.values(proof_due_at=moment, proof_error=text).execution_options(synchronize_session=False))

@@ -11,14 +11,16 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from storage.database import Database
 from storage.outbox import LONGEST_TEXT
-from storage.schema import Commitment, CommitmentItem, Outbox, Result
+from storage.schema import Commitment, CommitmentItem, Outbox, Report, Result
 
 BATCH = 64  # rows of one claim; an exam has about ten results
 # Objects of one study that are due so soon after the first are asked after with it.
 GATHER_SECONDS = 10.0
+MOST_RACES = 8  # claims of one call that others win; the next call follows soon
 # No question waits for longer: a report may be given a week. What lies further ahead was set by a clock that was wrong.
 LONGEST_WAIT_SECONDS = 700_000.0
 
@@ -90,40 +92,18 @@ def claim(db: Database, destination: str, *, now: float, lease_seconds: float) -
     Returns
     -------
     list[Unproven]
-        Empty if nothing is due. The index is only read then.
+        Empty if nothing is due: the index is only read then. Empty also if others were faster `MOST_RACES` times.
     """
-    while True:
+    for _ in range(MOST_RACES):
         with db.read() as session:
-            study = session.scalar(
-                select(Result.study_instance_uid)
-                .join(Outbox, Outbox.result_id == Result.id)
-                .where(_waits_for(destination), _due(now), ~_is_asked())
-                .order_by(Outbox.proof_due_at, Outbox.id)
-                .limit(1)
-            )
-        if study is None:
-            return []
+            chosen = _next_of_a_study(session, destination, now)
+        if not chosen:
+            break
         with db.write() as session:
-            chosen = (
-                select(Outbox.id)
-                .join(Result, Result.id == Outbox.result_id)
-                .where(_waits_for(destination), _due(now + GATHER_SECONDS))
-                .where(Result.study_instance_uid == study, ~_is_asked())
-                .order_by(Outbox.proof_due_at, Outbox.id)
-                .limit(BATCH)
-                .with_for_update(of=Outbox, skip_locked=True)
-            )
-            statement = (
-                update(Outbox)
-                .where(Outbox.id.in_(chosen.scalar_subquery()), Outbox.state == "sent")
-                .where(_due(now + GATHER_SECONDS))
-                .values(proof_due_at=now + lease_seconds)
-                .returning(Outbox.id)
-                .execution_options(synchronize_session=False)
-            )
-            found = _unproven(session, session.scalars(statement).all())
-        if found:
-            return found
+            leased = session.scalars(_lease(chosen, destination, now=now, until=now + lease_seconds)).all()
+            if leased:
+                return _unproven(session, leased)
+    return []
 
 
 def prove(db: Database, rows: Collection[Unproven], *, by: str, now: float) -> int:
@@ -135,7 +115,7 @@ def prove(db: Database, rows: Collection[Unproven], *, by: str, now: float) -> i
 def prove_in(session: Session, outbox_ids: Collection[int], *, by: str, now: float) -> int:
     """As `prove`, inside the caller's transaction. Rows that are not `sent` any more stay as they are."""
     values = {"state": "proven", "proven_at": now, "proven_by": by, "proof_due_at": None, "proof_error": ""}
-    return _change(session, and_(Outbox.id.in_(outbox_ids), Outbox.state == "sent"), values)
+    return _change(session, and_(Outbox.id.in_(outbox_ids), is_sent()), values)
 
 
 def settle(db: Database, fates: Iterable[tuple[Unproven, Next]]) -> None:
@@ -155,7 +135,7 @@ def settle_in(session: Session, row: Unproven, fate: Next) -> bool:
     """
     same = and_(
         Outbox.id == row.outbox_id,
-        Outbox.state == "sent",
+        is_sent(),
         func.coalesce(Outbox.sent_at, 0.0) == row.sent_at,
         Outbox.proof_attempts == row.denials,
     )
@@ -172,7 +152,7 @@ def settle_in(session: Session, row: Unproven, fate: Next) -> bool:
 def postpone(db: Database, destination: str, *, now: float, until: float, text: str) -> int:
     """Put off everything that is due at a destination which cannot be asked now; gives how many rows."""
     with db.write() as session:
-        due = and_(_waits_for(destination), Outbox.proof_due_at <= now, Outbox.state == "sent")
+        due = and_(_waits_for(destination), Outbox.proof_due_at <= now)
         return _change(session, due, {"proof_due_at": until, "proof_error": text[:LONGEST_TEXT]})
 
 
@@ -218,20 +198,80 @@ def load(session: Session, outbox_ids: Sequence[int]) -> list[Unproven]:
     return _unproven(session, outbox_ids)
 
 
+def is_sent() -> ColumnElement[bool]:
+    """Ask for the state without its index: by what else is asked a row is one of few, by its state of very many."""
+    return Outbox.state.concat("") == "sent"
+
+
+def _next_of_a_study(session: Session, destination: str, now: float) -> list[int]:
+    """Choose the row that is due first, and what is due so soon that it goes with it; only read."""
+    head = _head(session, destination, Outbox.proof_due_at <= now)
+    if head is None:  # asked by itself: with "or" in one statement the index would not give the order of the rows
+        head = _head(session, destination, _too_far_ahead(now))
+    if head is None:
+        return []
+    exam_id, study = session.execute(
+        select(Report.exam_id, Result.study_instance_uid)
+        .join(Result, Result.report_id == Report.id)
+        .join(Outbox, Outbox.result_id == Result.id)
+        .where(Outbox.id == head)
+    ).one()
+    # By way of the exam, as the results of a study are in no index, and what is due may be very many rows.
+    rows = session.scalars(
+        select(Outbox.id)
+        .join(Result, Result.id == Outbox.result_id)
+        .join(Report, Report.id == Result.report_id)
+        .where(Report.exam_id == exam_id, Result.study_instance_uid == study)
+        .where(_waits_for(destination), _may_go(now), ~_is_asked())
+        .order_by(Outbox.proof_due_at, Outbox.id)
+        .limit(BATCH)
+    )
+    return list(rows)
+
+
+def _head(session: Session, destination: str, due: ColumnElement[bool]) -> int | None:
+    chosen = select(Outbox.id).where(_waits_for(destination), due, ~_is_asked())
+    return session.scalar(chosen.order_by(Outbox.proof_due_at, Outbox.id).limit(1))
+
+
+def _lease(chosen: Collection[int], destination: str, *, now: float, until: float) -> ReturningUpdate[int]:
+    """Write the claim of rows that were chosen by reading; it takes those of them for which all of it holds still.
+
+    What is asked here is what was asked in the choice, with the same moments: a row that is chosen is also taken, or
+    another process has changed it meanwhile.
+    """
+    still = (
+        select(Outbox.id)
+        .where(Outbox.id.in_(chosen), _waits_for(destination), _may_go(now), ~_is_asked())
+        .with_for_update(of=Outbox, skip_locked=True)
+    )
+    return (
+        update(Outbox)
+        .where(Outbox.id.in_(still.scalar_subquery()))
+        .values(proof_due_at=until)
+        .returning(Outbox.id)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def _waits_for(destination: str) -> ColumnElement[bool]:
-    """Leave the choice of the index to `proof_due_at`, which few rows have: by its state a row is one of very many."""
-    return and_(Outbox.destination == destination, Outbox.state.concat("") == "sent")
+    return and_(Outbox.destination == destination, is_sent())
 
 
-def _due(moment: float) -> ColumnElement[bool]:
-    return or_(Outbox.proof_due_at <= moment, Outbox.proof_due_at > moment + LONGEST_WAIT_SECONDS)
+def _may_go(now: float) -> ColumnElement[bool]:
+    return or_(Outbox.proof_due_at <= now + GATHER_SECONDS, _too_far_ahead(now))
+
+
+def _too_far_ahead(now: float) -> ColumnElement[bool]:
+    return Outbox.proof_due_at > now + LONGEST_WAIT_SECONDS
 
 
 def _is_asked() -> ColumnElement[bool]:
+    """Go by the row, which is in few requests: of open requests there may be thousands."""
     return (
         select(CommitmentItem.id)
         .join(Commitment, Commitment.id == CommitmentItem.commitment_id)
-        .where(CommitmentItem.outbox_id == Outbox.id, Commitment.state == "asked")
+        .where(CommitmentItem.outbox_id == Outbox.id, Commitment.state.concat("") == "asked")
         .exists()
     )
 
@@ -252,7 +292,7 @@ def _unproven(session: Session, outbox_ids: Sequence[int]) -> list[Unproven]:
             Result.series_instance_uid, func.coalesce(Outbox.sent_at, 0.0), Outbox.proof_attempts, Outbox.proof_error,
         )
         .join(Result, Result.id == Outbox.result_id)
-        .where(Outbox.id.in_(outbox_ids), Outbox.state == "sent")
+        .where(Outbox.id.in_(outbox_ids), is_sent())
         .order_by(Outbox.id)
     )  # fmt: skip
     return [Unproven(*row, *last.get(row.id, ("", None))) for row in rows]

@@ -1,6 +1,7 @@
 """Ask a DICOM peer after what it has taken: by storage commitment, by query, or both, on one association."""
 
 import logging
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from storage.proofs import Unproven
 log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 2.0
+# Of the lease, for which the courier may show no sign of life. The rest is for what a question waits for beside its
+# queries: association, request for commitment, the answer in hand, release; six of the eight time-outs of a lease.
+QUERIES_SHARE = 0.25
 # What is asked for, by the setting `proof` of a destination.
 SERVICES = {
     "auto": (STORAGE_COMMITMENT, STUDY_ROOT_FIND),
@@ -47,16 +51,20 @@ class DicomProof:
         How long a report may take, on whatever association, until the request counts as lost.
     report_seconds
         How long it is waited for on the association on which was asked.
+    rng
+        Gives the order in which objects are asked after by query.
     """
 
     peer: PeerAddress
     commitment_timeout_seconds: float
     report_seconds: float = REPORT_SECONDS
     memory: Memory = field(default_factory=Memory)
+    rng: random.Random = field(default_factory=random.SystemRandom)
 
     def ask(self, context: Prover, rows: Sequence[Unproven], now: float) -> None:
         """Ask after some objects of one study, and record what comes of it."""
-        if now < self.memory.nothing_until:
+        # A moment further ahead than any that is set here was set by a clock that was wrong: the peer is asked anew.
+        if now < self.memory.nothing_until <= now + DAY_SECONDS:
             put_off(context, rows, now=now, until=self.memory.nothing_until, text=NOT_OFFERED[context.mode])
             return
         started = time.monotonic()
@@ -77,7 +85,9 @@ class DicomProof:
             if by[Way.COMMITMENT]:
                 self._ask_commitment(context, association, listener, by[Way.COMMITMENT], clock)
             if by[Way.QUERY]:
-                settle_query(context, by[Way.QUERY], find(association, by[Way.QUERY]), clock())
+                until = time.monotonic() + QUERIES_SHARE * context.lease_seconds
+                answer = find(association, by[Way.QUERY], until=until, rng=self.rng)
+                settle_query(context, by[Way.QUERY], answer, clock())
         finally:
             leave(association)
 

@@ -1,5 +1,7 @@
 """What an association tells that ends in the middle of a question, or speaks of something else."""
 
+import random
+
 from pydicom import Dataset
 from pynetdicom.dimse_primitives import C_ECHO, N_EVENT_REPORT
 
@@ -8,6 +10,10 @@ from storage import proofs
 from tests.commitment_peer import CommitmentPeer
 from tests.deliver.helpers import NOW
 from tests.deliver.helpers import PROOF_DUE as DUE
+
+
+def asked(association, rows):
+    return query.find(association, rows, until=1.0, rng=random.SystemRandom(), clock=lambda: 0.0)
 
 
 class Quiet:
@@ -43,7 +49,7 @@ def test_a_peer_that_ends_the_association_meanwhile_has_told_nothing(node, sent)
         (Quiet(there), "the association ended before the query was answered"),
         (Quiet(there, (Dataset(), None)), "the query got no answer"),
     ):
-        assert query.find(association, rows) == query.QueryAnswer(frozenset(), frozenset(), why)
+        assert asked(association, rows) == query.QueryAnswer(frozenset(), frozenset(), why)
     assert commitment.ask(Quiet(), rows, "2.25.1") is None
 
 
@@ -54,7 +60,7 @@ def test_a_query_that_ends_without_an_answer_has_told_nothing(node, sent):
 
     sent(CommitmentPeer(), 1)
     rows = proofs.claim(node.db, "pacs", now=DUE, lease_seconds=60)
-    assert query.find(Silent(), rows).failure == "the query got no answer"
+    assert asked(Silent(), rows).failure == "the query got no answer"
 
 
 def test_what_a_peer_lists_as_unavailable_or_cannot_name_is_not_there(node, sent):
@@ -70,7 +76,7 @@ def test_what_a_peer_lists_as_unavailable_or_cannot_name_is_not_there(node, sent
     one, other = rows = proofs.claim(node.db, "pacs", now=DUE, lease_seconds=60)
     offline = pending(one.sop_instance_uid, InstanceAvailability="UNAVAILABLE")
     online = pending(other.sop_instance_uid, InstanceAvailability="ONLINE")
-    answer = query.find(Answering(offline, online, pending("")), rows)
+    answer = asked(Answering(offline, online, pending("")), rows)
     assert answer == query.QueryAnswer({other.sop_instance_uid}, {one.sop_instance_uid}, "")
 
 

@@ -156,3 +156,11 @@ def test_the_same_randomness_gives_the_same_wait():
     rngs = (random.Random(7), random.Random(7))  # noqa: S311 -- jitter, not a secret
     waits = [policy.backoff(5, first=10, most=900, rng=rng) for rng in rngs]
     assert waits[0] == waits[1]
+
+
+def test_an_object_that_is_lost_again_and_again_waits_twice_as_long_each_time_up_to_a_day():
+    hour = 3600.0
+    assert [policy.put_off(losses) for losses in range(1, 10)] == [
+        None, None, hour, 2 * hour, 4 * hour, 8 * hour, 16 * hour, 24 * hour, 24 * hour,
+    ]  # fmt: skip
+    assert policy.put_off(100_000) == 24 * hour

@@ -14,7 +14,7 @@ from storage.files import FileStore
 from storage.forgetting import forget_exam
 from storage.index import ReceivedInstance, open_association, record_instance
 from storage.leaving import Door
-from storage.schema import Association, Instance
+from storage.schema import Association, Commitment, CommitmentItem, Instance
 
 INSTANCES = 2000
 
@@ -48,6 +48,34 @@ def scans(db: Database, ask: Callable[[], object]) -> list[str]:
     asked = [one for one in statements if one[0].lstrip().startswith(("SELECT", "UPDATE", "INSERT", "DELETE"))]
     assert asked
     return [line for statement, parameters in asked for line in plan(db, statement, parameters)]
+
+
+def steps(db: Database, ask: Callable[[], object]) -> int:
+    """Run something, and give how many instructions the database took for it: what it costs, on whatever machine."""
+    counted = 0
+
+    def count() -> int:
+        nonlocal counted
+        counted += 1
+        return 0  # go on
+
+    def begin(connection, *_) -> None:
+        connection.set_progress_handler(count, 1)
+
+    def end(connection, *_) -> None:
+        connection.set_progress_handler(None, 0)
+
+    for engine in (db._readers, db._writers):
+        event.listen(engine, "checkout", begin)
+        event.listen(engine, "checkin", end)
+    try:
+        ask()
+    finally:
+        for engine in (db._readers, db._writers):
+            event.remove(engine, "checkout", begin)
+            event.remove(engine, "checkin", end)
+    assert counted
+    return counted
 
 
 def plan(db: Database, statement: str, parameters: object) -> list[str]:
@@ -177,6 +205,89 @@ def test_sent_parcels_of_several_destinations_are_told_apart(filled: Database) -
         counted = outbox.count_parcels(session)
     assert counted["archive"] == counted["zoo"] == {"dead": 4, "sent": 95}
     assert sum(counted["pacs"].values()) == INSTANCES // 4 * 7
+
+
+def to_be_proven(db: Database, *, due: int, requests: int) -> None:
+    """Let the first rows be due for their proof, and those of an exam each be asked after in an open request."""
+    with db.write() as session:
+        session.execute(text("DELETE FROM commitment_item"))
+        session.execute(text("DELETE FROM commitment"))
+        session.execute(text("UPDATE outbox SET state = 'proven', proof_due_at = NULL WHERE destination = 'pacs'"))
+        chosen = "UPDATE outbox SET state = 'sent', proof_due_at = :at WHERE destination = 'pacs' AND id <= :last"
+        session.execute(text(chosen), {"at": 1000.0, "last": requests * 7 + due})
+        session.execute(text(chosen), {"at": 9000.0, "last": requests * 7})
+        for number in range(1, requests + 1):
+            named = {"transaction_uid": f"2.25.{number}", "destination": "pacs", "state": "asked"}
+            session.add(Commitment(id=number, asked_at=1.0, due_at=9000.0, **named))
+        session.flush()
+        items = range(1, requests * 7 + 1)
+        session.add_all(CommitmentItem(commitment_id=(number + 6) // 7, outbox_id=number) for number in items)
+
+
+def claim_proofs(db: Database, *, now: float = 1001.0) -> Callable[[], object]:
+    def claim() -> None:
+        rows = proofs.claim(db, "pacs", now=now, lease_seconds=9)
+        assert len(rows) == 7, "an exam's"
+
+    return claim
+
+
+def ask_and_be_told(db: Database) -> None:
+    """Claim an exam's objects, ask after them, and record three sorts of answer."""
+    rows = proofs.claim(db, "pacs", now=1001.0, lease_seconds=9)
+    commitments.open_request(db, rows, destination="pacs", transaction_uid="2.25.0", now=1001.0, due_at=1002.0)
+    commitments.await_report(db, "2.25.0", due_at=1003.0)
+    commitments.expire(db, now=1004.0)
+    proofs.prove(db, rows[:5], by="query", now=1005.0)
+    proofs.settle(db, [(row, proofs.Next("sent", 2000.0, "")) for row in rows[5:]])
+
+
+@pytest.mark.parametrize("ask", [lambda db: claim_proofs(db)(), ask_and_be_told], ids=["claim", "ask and be told"])
+@pytest.mark.parametrize(("due", "requests"), [(1400, 1), (70, 200), (1400, 200)])
+def test_what_a_proof_costs_grows_neither_with_what_is_due_nor_with_open_requests(
+    filled: Database, ask: Callable[[Database], object], due: int, requests: int
+) -> None:
+    to_be_proven(filled, due=70, requests=1)
+    few = steps(filled, lambda: ask(filled))
+    to_be_proven(filled, due=due, requests=requests)
+    # Whoever closes requests that are over looks at each open one: some tens of instructions.
+    assert steps(filled, lambda: ask(filled)) < 2 * few + 20 * requests
+
+
+def test_a_batch_costs_the_same_however_much_was_sent(filled: Database) -> None:
+    rows = [proofs.Unproven(number, "", f"1.2.{number}", "", "", 0.0, 0) for number in range(1, proofs.BATCH + 1)]
+
+    def ask_and_prove() -> None:
+        named = {"destination": "pacs", "transaction_uid": "2.25.0"}
+        commitments.open_request(filled, rows, now=1001.0, due_at=1002.0, **named)
+        commitments.await_report(filled, "2.25.0", due_at=1003.0)
+        with filled.read() as session:
+            assert len(proofs.load(session, [row.outbox_id for row in rows])) == proofs.BATCH
+        assert proofs.prove(filled, rows, by="query", now=1002.0) == proofs.BATCH
+
+    to_be_proven(filled, due=proofs.BATCH, requests=0)
+    few = steps(filled, ask_and_prove)
+    to_be_proven(filled, due=2000, requests=0)
+    assert steps(filled, ask_and_prove) < 1.5 * few
+
+
+def test_what_a_wrong_clock_has_put_off_costs_no_more_to_claim(filled: Database) -> None:
+    to_be_proven(filled, due=70, requests=1)
+    few = steps(filled, claim_proofs(filled, now=1001.0))
+    to_be_proven(filled, due=1400, requests=1)
+    assert steps(filled, claim_proofs(filled, now=900.0 - proofs.LONGEST_WAIT_SECONDS)) < 2 * few
+
+
+def test_putting_off_a_destination_looks_only_at_what_is_to_be_proven(filled: Database) -> None:
+    def put_off() -> None:
+        assert proofs.postpone(filled, "pacs", now=1001.0, until=1500.0, text="") == 70
+
+    to_be_proven(filled, due=70, requests=1)
+    few = steps(filled, put_off)
+    to_be_proven(filled, due=70, requests=1)
+    with filled.write() as session:
+        session.execute(text("UPDATE outbox SET state = 'sent' WHERE proof_due_at IS NULL AND destination = 'pacs'"))
+    assert steps(filled, put_off) < 2 * few
 
 
 def test_an_exam_is_forgotten_without_a_look_at_all_others(filled: Database, tmp_path: Path) -> None:

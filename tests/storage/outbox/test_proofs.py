@@ -7,7 +7,7 @@ import pytest
 from storage import commitments, outbox, proofs
 from storage.commitments import Taken
 from storage.proofs import Next
-from storage.schema import Commitment, CommitmentItem, Outbox
+from storage.schema import Commitment, CommitmentItem, Outbox, Report, Result
 from tests.storage.outbox.rows import NOW, add_results, claim
 
 DUE = NOW + 5
@@ -118,6 +118,50 @@ def test_neither_a_row_nor_a_request_waits_for_a_time_that_a_wrong_clock_has_set
     request(db, rows, now=DUE + year, due_at=DUE + year + 1000)
     assert commitments.expire(db, now=DUE) == 1
     assert len(ask(db)) == 1
+
+
+@pytest.mark.parametrize("ahead", [-1.0, 0.5, proofs.GATHER_SECONDS, proofs.GATHER_SECONDS + 1])
+def test_a_row_at_the_edge_of_what_may_wait_is_claimed_or_waits_and_no_claim_goes_on_for_ever(db, sent, ahead):
+    sent(1, proof_due_at=DUE + proofs.LONGEST_WAIT_SECONDS + ahead)
+    assert len(ask(db)) == (1 if ahead > 0 else 0)
+
+
+def test_what_is_due_comes_before_what_a_wrong_clock_has_put_off(db, sent):
+    far = sent(1, study="1.2", proof_due_at=DUE + 2 * proofs.LONGEST_WAIT_SECONDS)
+    due = sent(1, study="1.3")
+    assert [[row.sop_instance_uid for row in ask(db)] for _ in range(3)] == [due, far, []]
+
+
+def test_who_always_comes_second_goes_away_without_rows(db, sent, monkeypatch):
+    sent(1)
+    (gone,) = ask(db)
+    looks = []
+
+    def choose(*_):
+        looks.append(1)
+        return [gone.outbox_id]
+
+    monkeypatch.setattr(proofs, "_next_of_a_study", choose)
+    assert ask(db) == []
+    assert len(looks) == proofs.MOST_RACES
+
+
+def test_what_of_an_exam_was_answered_in_two_reports_goes_together(db, sent):
+    sent(2)
+    with db.write() as session:
+        second = Report(
+            exam_id=session.query(Report).one().exam_id,
+            version=2,
+            inputs_sha256="2",
+            bundle_sha256="",
+            decision={},
+            views=[],
+            made_at=NOW,
+        )
+        session.add(second)
+        session.flush()
+        session.query(Result).filter_by(id=2).update({"report_id": second.id})
+    assert len(ask(db)) == 2
 
 
 def test_a_report_is_taken_once_by_whoever_is_first(db, sent):
