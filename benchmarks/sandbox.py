@@ -114,7 +114,6 @@ def units() -> list[str]:
     binds += [
         bind(path, f"/etc/systemd/system/{path.parent.name}/{path.name}") for path in UNITS.glob("*.service.d/*.conf")
     ]
-    binds.append(bind(UNITS / "dcis-node.sh", "/usr/local/bin/dcis-node"))
     return binds + [
         bind(UNITS / name / "dcis-node.conf", f"/etc/{name}/dcis-node.conf") for name in ("sysusers.d", "tmpfiles.d")
     ]
@@ -127,7 +126,8 @@ def boot(folder: Path, order: dict[str, Any], drop_in: str = "") -> dict[str, An
         path.mkdir()
     (shared / "order.json").write_text(json.dumps(order), encoding="utf-8")
     (shared / "guest.service").write_text(GUEST, encoding="utf-8")
-    shutil.copy(UNITS / "config.toml.example", shared)
+    for name in ("config.toml.example", "dcis-node.sh"):
+        shutil.copy(UNITS / name, shared)
     binds = [
         *install(folder),
         *units(),

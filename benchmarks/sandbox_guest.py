@@ -145,7 +145,8 @@ def exam(seed: int, pacs_port: int) -> dict[str, Any]:
 
 
 def status_code() -> int:
-    command = ("/usr/local/bin/dcis-node", "status")  # as an admin types it: root, who becomes the node's user
+    # As root, who becomes the node's user; /usr of the container cannot be written.
+    command = ("/run/sandbox/dcis-node.sh", "status")
     return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode
 
 
