@@ -144,10 +144,12 @@ def exam(seed: int, pacs_port: int) -> dict[str, Any]:
     return json.loads(run(*command, str(CONFIG), str(pacs_port), str(seed), seconds=EXAM_SECONDS))
 
 
-def status_code() -> int:
+def status() -> tuple[int, str]:
+    """Give the exit code of `status`, and what it says in words if a person is needed."""
     # As root, who becomes the node's user; /usr of the container cannot be written.
     command = ("/run/sandbox/dcis-node.sh", "status")
-    return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, f"{done.stdout}{done.stderr}" if done.returncode else ""
 
 
 def measure(order: dict[str, Any], told: dict[str, Any]) -> None:
@@ -165,7 +167,7 @@ def measure(order: dict[str, Any], told: dict[str, Any]) -> None:
     systemctl("start", unit, seconds=START_SECONDS)
     told["start_seconds"] = round(time.monotonic() - began, 1)
     told["exam"] = exam(order["seed"], order["pacs_port"])
-    told["status_code"] = status_code()
+    told["status_code"], told["status_says"] = status()
     told["processes"] = [fences(pid) for pid in pids(unit)]
     told["service"] = shown(unit, "Type", "ActiveState", "NRestarts", "StatusText", "WatchdogTimestamp")
     with foreign_listener() as port:

@@ -3,6 +3,7 @@
 # Typed by root it would else leave files that the node cannot write.
 export DCIS_NODE_CONFIG="${DCIS_NODE_CONFIG:-/etc/dcis-node/config.toml}"
 if [ "$(id -u)" = 0 ]; then
-    exec runuser -u dcis-node -- /opt/dcis-node/bin/dcis-node "$@"
+    export HOME=/var/cache/dcis-node
+    exec setpriv --reuid=dcis-node --regid=dcis-node --init-groups -- /opt/dcis-node/bin/dcis-node "$@"
 fi
 exec /opt/dcis-node/bin/dcis-node "$@"
