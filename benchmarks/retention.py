@@ -47,6 +47,8 @@ from training.cohort import CohortView, write_cohort
 DAYS, LEAST_DAYS, SIZE_BYTES, VIEWS = 30.0, 1.0, 4096, 4
 LEAST_KILLS = 50
 AMPLE_BYTES = 10**15
+# How long a run is left alone at the most before its kill, at first; and how many runs there may be for each kill.
+FIRST_MOST_SECONDS, MOST_RUNS = 1.0, 4
 # How often each state of delivery comes.
 STATES = ("proven",) * 14 + ("due", "dead", "sent", "leased")
 # What an exam is beside: mostly nothing in particular.
@@ -182,16 +184,22 @@ def finished(process: subprocess.Popen[str]) -> dict[str, object]:
 
 
 def kill_often(folder: Path, kills: int, source: random.Random) -> dict[str, object]:
-    """Start and kill; count the rows without a file after each kill, and the kills that met it at work."""
-    wrong, at_work, removed = 0, 0, _removed(folder)
-    for _ in range(kills):
+    """Start and kill; count the rows without a file after each kill, and the kills that met it at work.
+
+    A run that has ended by itself counts for none; the next is killed sooner.
+    """
+    wrong, at_work, runs, removed, most_seconds = 0, 0, 0, _removed(folder), FIRST_MOST_SECONDS
+    while at_work < kills and runs < MOST_RUNS * kills:
+        runs += 1
         process = start(folder)
-        time.sleep(source.uniform(0.0, 2.0))
+        time.sleep(source.uniform(0.0, most_seconds))
         os.kill(process.pid, signal.SIGKILL)
-        at_work += process.wait() == -signal.SIGKILL
+        met = process.wait() == -signal.SIGKILL
         process.communicate()
+        at_work += met
+        most_seconds *= 1.0 if met else 0.7
         wrong += missing_files(folder)
-    return {"kills": kills, "met_at_work": at_work, "removed_meanwhile": _removed(folder) - removed,
+    return {"kills": kills, "runs": runs, "met_at_work": at_work, "removed_meanwhile": _removed(folder) - removed,
             "rows_without_file": wrong}  # fmt: skip
 
 
