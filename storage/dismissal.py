@@ -5,12 +5,12 @@ Nothing is deleted by it. `retry` and `requeue` take it back, as long as the fil
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, exists, or_, update
+from sqlalchemy import and_, or_, update
 
 from storage.database import Database
-from storage.schema import Exam, Instance, Outbox
+from storage.schema import Exam, Outbox
 from storage.undelivered import rows_of_exams
-from storage.work import affected, has_failed, set_aside
+from storage.work import affected, has_failed_in_part
 
 
 def dismiss_failures(db: Database, exam_ids: Collection[int], *, now: float) -> int:
@@ -18,10 +18,8 @@ def dismiss_failures(db: Database, exam_ids: Collection[int], *, now: float) -> 
 
     Until it is decided again: what it comes to then is new.
     """
-    lacks_a_view = exists().where(Instance.exam_id == Exam.id, set_aside()).correlate(Exam)
-    failed = or_(has_failed(), and_(Exam.state == "reported", lacks_a_view))
     with db.write() as session:
-        chosen = update(Exam).where(Exam.id.in_(exam_ids), failed, Exam.dismissed_at.is_(None))
+        chosen = update(Exam).where(Exam.id.in_(exam_ids), has_failed_in_part(), Exam.dismissed_at.is_(None))
         return affected(session, chosen.values(dismissed_at=now))
 
 

@@ -249,10 +249,8 @@ def retry_exam(db: Database, exam_id: int) -> bool:
         False if there is no such exam, or nothing had failed.
     """
     free = {"attempts": 0, "lease_owner": "", "lease_until": 0.0}
-    lacks_a_view = exists().where(Instance.exam_id == Exam.id, set_aside()).correlate(Exam)
-    failed = or_(has_failed(), and_(Exam.state == "reported", lacks_a_view))
     with db.write() as session:
-        again = update(Exam).where(Exam.id == exam_id, failed).values(state="due", failure="", **free)
+        again = update(Exam).where(Exam.id == exam_id, has_failed_in_part()).values(state="due", failure="", **free)
         if not changed(session, again):
             return False
         views = update(Instance).where(Instance.exam_id == exam_id, set_aside())
@@ -264,6 +262,12 @@ def has_failed() -> ColumnElement[bool]:
     """Give the condition under which a person has to look at an exam: no answer, or one without its analysis."""
     # Written out, not bound: the partial index over failures is taken for this very condition only.
     return or_(Exam.state == "failed", and_(Exam.state == "reported", Exam.failure != literal_column("''")))
+
+
+def has_failed_in_part() -> ColumnElement[bool]:
+    """Give the wider condition of a given exam: it has failed, or was answered without a view that was set aside."""
+    lacks_a_view = exists().where(Instance.exam_id == Exam.id, set_aside()).correlate(Exam)
+    return or_(has_failed(), and_(Exam.state == "reported", lacks_a_view))
 
 
 def set_aside() -> ColumnElement[bool]:
