@@ -3,7 +3,9 @@
 import email.parser
 import email.policy
 import json
+import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -162,3 +164,14 @@ class WebPeer:
 
     def posts(self) -> list[Asked]:
         return [asked for asked in self.asked if asked.method == "POST"]
+
+
+def cut(handler):
+    """End the connection without an answer."""
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def reset(handler):
+    """End the connection as a process that died does."""
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()

@@ -12,8 +12,7 @@ from dcis_node.config import DeliverSettings
 from dcis_node.deliver.lane import Lane, deliver_next
 from dcis_node.deliver.web.route import web_route
 from tests.deliver.helpers import NOW
-from tests.deliver.web.peer import Reply, WebPeer, module, uids_in
-from tests.deliver.web.test_stow import cut, reset
+from tests.deliver.web.peer import Reply, WebPeer, cut, module, reset, uids_in
 
 
 class Flaky:

@@ -12,8 +12,7 @@ from dcis_node.deliver.routes import route_of, web_address_of
 from dcis_node.deliver.web.proof import WebProof
 from storage import outbox
 from tests.deliver.helpers import NOW
-from tests.deliver.web.peer import Reply, WebPeer, web_at
-from tests.deliver.web.test_stow import cut
+from tests.deliver.web.peer import Reply, WebPeer, cut, web_at
 from tests.peers import free_port
 
 SENT = NOW + 1

@@ -10,8 +10,7 @@ import pytest
 
 from dcis_node.deliver.web import qido
 from dcis_node.deliver.web.qido import find_stored, present, probe
-from tests.deliver.web.peer import Reply, WebPeer, web_at
-from tests.deliver.web.test_stow import cut
+from tests.deliver.web.peer import Reply, WebPeer, cut, web_at
 from tests.peers import free_port
 
 

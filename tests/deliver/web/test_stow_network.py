@@ -1,7 +1,6 @@
 """STOW-RS where nobody answers, or not in time, or not to the end."""
 
 import socket
-import struct
 import threading
 
 import pytest
@@ -12,17 +11,8 @@ from dcis_node.deliver.outcome import Failure
 from dcis_node.deliver.policy import Action
 from dcis_node.deliver.web.address import WebAddress
 from dcis_node.deliver.web.stow import stow_files
-from tests.deliver.web.peer import Reply, WebPeer, web_at
+from tests.deliver.web.peer import Reply, WebPeer, cut, reset, web_at
 from tests.peers import black_hole, free_port
-
-
-def cut(handler):
-    handler.connection.shutdown(socket.SHUT_RDWR)
-
-
-def reset(handler):
-    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    handler.connection.close()
 
 
 def half(handler):
