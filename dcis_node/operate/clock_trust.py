@@ -40,8 +40,7 @@ class Trust:
         self._wall_at, self._monotonic_at = wall(), monotonic()
         with db.read() as session:
             seen_at, self._doubt = last_seen(session)
-        if seen_at is not None:
-            self._become(self._doubt.after_absence(self._wall_at - seen_at))
+        self._become(_after_absence(self._doubt, seen_at, self._wall_at))
         self._keep()
 
     def look(self) -> bool:
@@ -58,11 +57,7 @@ class Trust:
     @property
     def why_not(self) -> str:
         """Say why the clock is not believed, and until when; "" if it is."""
-        doubt = self._doubt
-        if not doubt.lasts:
-            return ""
-        days, hours = doubt.ahead_seconds / 86400, doubt.left_seconds / 3600
-        return f"the wall clock is ahead, or the node was off, by {days:.1f} days: nothing is removed for {hours:.0f} h"
+        return _words(self._doubt)
 
     def _become(self, doubt: Doubt) -> None:
         if doubt.lasts != self._doubt.lasts:
@@ -77,3 +72,32 @@ class Trust:
                 keep_seen(session, self._doubt, now=self._wall_at)
         except StorageError as error:
             log.warning("event=clock_doubt_not_kept error=%r", str(error))
+
+
+def why_doubted(db: Database, *, now: float) -> str:
+    """Say why the wall clock is not to be believed, and until when; "" if it is. For a command: it keeps nothing.
+
+    Parameters
+    ----------
+    now
+        What the wall clock says, Unix seconds.
+
+    Raises
+    ------
+    StorageError
+        The index cannot be read.
+    """
+    with db.read() as session:
+        seen_at, doubt = last_seen(session)
+    return _words(_after_absence(doubt, seen_at, now))
+
+
+def _after_absence(doubt: Doubt, seen_at: float | None, now: float) -> Doubt:
+    return doubt if seen_at is None else doubt.after_absence(now - seen_at)
+
+
+def _words(doubt: Doubt) -> str:
+    if not doubt.lasts:
+        return ""
+    days, hours = doubt.ahead_seconds / 86400, doubt.left_seconds / 3600
+    return f"the wall clock is ahead, or the node was off, by {days:.1f} days: nothing is removed for {hours:.0f} h"

@@ -14,6 +14,7 @@ from dcis_node.operate.audit.events import StudyRemoved
 from dcis_node.operate.audit.journal import journals
 from dcis_node.operate.lock import NameLock
 from dcis_node.operate.retention import RetentionOrder, is_disk_short, plan_retention, run_retention
+from storage.clock_doubt import Doubt, keep_seen
 from storage.dismissal import dismiss_failures
 from storage.maintenance import work_done
 from storage.records import Records
@@ -43,6 +44,12 @@ def last_work(node: Node):
 
 def images_here(node: Node, exam: int) -> int:
     return sum(node.files.exists(row.sha256) for row in node.instances(exam))
+
+
+def clock_seen(node: Node, doubt: Doubt, *, days_ago: float = 0.0) -> None:
+    """Keep what the node's clock process keeps every minute."""
+    with node.db.write() as session:
+        keep_seen(session, doubt, now=node.now() - days_ago * DAY)
 
 
 def test_each_exam_loses_what_its_age_lets_go(node: Node, caplog):
@@ -180,6 +187,7 @@ class TestCommand:
             f"cohorts = ['c']\nfree_bytes = {10**18}\n[[destinations]]\nname='pacs'\nhost='h'\nport=1\naet='A'\n"
         )
         cohort(tmp_path / "c", "0" * 64)
+        clock_seen(node, Doubt())
         return path
 
     def called(self, config: Path, *arguments: str):
@@ -217,6 +225,23 @@ class TestCommand:
         shutil.rmtree(tmp_path / "c")
         assert self.called(config).exit_code == 1
         assert images_here(node, exam) == 2
+
+    def test_nothing_leaves_by_hand_while_the_wall_clock_is_doubted_unless_a_person_trusts_it(
+        self, node: Node, config: Path
+    ):
+        exam = node.answered(days_ago=40)
+        clock_seen(node, Doubt(ahead_seconds=35 * DAY, ran_seconds=3600.0))
+        refused = self.called(config)
+        assert (refused.exit_code, images_here(node, exam)) == (1, 2)
+        assert "ahead, or the node was off, by 35.0 days: nothing is removed for 23 h; --trust-clock" in refused.stderr
+        shown = self.called(config, "--dry-run", "--json")
+        assert (shown.exit_code, "35.0 days" in json.loads(shown.stdout)["postponed"]) == (0, True)
+        assert (self.called(config, "--trust-clock").exit_code, images_here(node, exam)) == (0, 0)
+
+    def test_a_node_that_nobody_has_looked_at_for_a_week_removes_nothing_by_hand(self, node: Node, config: Path):
+        exam = node.answered(days_ago=40)
+        clock_seen(node, Doubt(), days_ago=7)
+        assert (self.called(config).exit_code, images_here(node, exam)) == (1, 2)
 
     def test_two_do_not_run_at_once(self, node: Node, config: Path):
         with NameLock(node.root, "retention-0"):
