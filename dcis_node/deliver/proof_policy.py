@@ -13,7 +13,8 @@ The Failure Reasons are those of PS3.3 C.14.1.1 and PS3.4 J.3.3.1.1. What each o
 - No report in time: not known. Asked again under a new Transaction UID; by query if that may be (`auto`).
 
 What was not proven `give_up_seconds` after it was sent stays `sent`, and is not asked after any more until the courier
-starts again: the peer did answer that it has the object. It is counted, and `trace` says why.
+starts again or the wall clock steps (it may have been ahead): the peer did answer that it has the object. It is
+counted, and `trace` says why.
 """
 
 from dataclasses import dataclass

@@ -88,12 +88,12 @@ class Watch:
     wall, monotonic
         Unix seconds; seconds that never go back.
     on_step
-        Called with the seconds of a step of the wall clock, after the jobs were set right.
+        Called after a step of the wall clock, when the jobs were set right; again until it does not fail.
     """
 
     wall: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
-    on_step: Callable[[float], object] = lambda _: None
+    on_step: Callable[[], object] = lambda: None
     every_seconds: float = WATCH_SECONDS
 
 
@@ -142,7 +142,7 @@ class _Clock:
     beat: Callable[[Mapping[str, Any]], None]
     steps: int = 0
     last_step: float = 0.0
-    not_followed: float = 0.0
+    is_followed: bool = True
     triggers: dict[str, Nightly] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -170,8 +170,8 @@ class _Clock:
                 step, offset = self._offset() - offset, self._offset()
                 if abs(step) > STEP_SECONDS:
                     self._set_right(step)
-                elif self.not_followed:
-                    self._follow(0.0)
+                elif not self.is_followed:
+                    self._follow()
         finally:
             self.scheduler.shutdown(wait=True)
 
@@ -250,16 +250,15 @@ class _Clock:
                 at = self.triggers[job.name].after_step(known.next_run_time, now)
                 self._move(job.name, at)
                 self._expect_night(job, at)
-        self._follow(step)
+        self._follow()
 
-    def _follow(self, step: float) -> None:
-        """Let the rest of the node follow a step; one that it could not follow (a busy index) is told to it again."""
-        step += self.not_followed
+    def _follow(self) -> None:
+        """Let the rest of the node follow a step; it is told again of one that it could not follow (a busy index)."""
         try:
-            self.watch.on_step(step)
-            self.not_followed = 0.0
+            self.watch.on_step()
+            self.is_followed = True
         except Exception as error:  # noqa: BLE001 -- the clock goes on whatever becomes of it: recorded
-            self.not_followed = step
+            self.is_followed = False
             log.error("event=clock_step_not_followed error=%s", type(error).__name__)
 
     def _move(self, name: str, at: datetime) -> None:

@@ -25,6 +25,7 @@ from dcis_node.operate.upkeep import SweepOrder, run_sweep
 from dcis_node.retrieve.rule import longest_seconds
 from storage import retrievals
 from storage.commitments import expire
+from storage.proofs import take_up
 from storage.time_steps import LongestWaits, bring_back
 
 log = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ def removed_anything(retained: Retained) -> bool:
 
 
 def follow_step(configuration: Configuration, process: Process) -> None:
-    """Let nothing in the index wait for a time that a wrong clock has set.
+    """Let nothing in the index wait for a time that a wrong clock has set, and no proof be given up for it.
 
     Raises
     ------
@@ -137,4 +138,8 @@ def follow_step(configuration: Configuration, process: Process) -> None:
         ),
         analysis_lease=configuration.analyse.lease_seconds,
     )
-    bring_back(process.db, waits, now=time.time())
+    now = time.time()
+    bring_back(process.db, waits, now=now)
+    for one in configuration.destinations:
+        if one.proof != "none":
+            take_up(process.db, one.name, now=now)

@@ -23,7 +23,7 @@ def run_clock_role(configuration: Configuration, name: str, *, lifeline: int | N
         follow_step(configuration, process)
         trust = Trust(process.db)
 
-        def stepped(_seconds: float) -> None:
+        def stepped() -> None:
             # Should this fail, the next look at the clock sees the step all the same.
             follow_step(configuration, process)
             trust.look()

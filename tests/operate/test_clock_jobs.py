@@ -194,6 +194,15 @@ def test_moments_that_a_wrong_clock_has_set_are_brought_back(node):
     assert node.exam(exam).last_image_at <= node.now() + 60
 
 
+@pytest.mark.parametrize(("proof", "asked"), [("auto", True), ("none", False)])
+def test_a_proof_that_was_given_up_by_a_wrong_clock_is_asked_for_again(node, proof, asked):
+    node.destination["proof"] = proof
+    node.answered(days_ago=1, state="sent")
+    follow_step(node.configuration, Running(node))
+    with node.db.read() as session:
+        assert {row.proof_due_at is not None for row in session.query(Outbox)} == {asked}
+
+
 def test_a_lease_of_a_slow_destination_is_not_taken_for_one_of_a_wrong_clock(node):
     node.answered(days_ago=1)
     (slow,) = (one.model_copy(update={"timeout_seconds": 3600.0}) for one in node.configuration.destinations[:1])
