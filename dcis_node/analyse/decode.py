@@ -37,8 +37,11 @@ TEXTS = {
 }
 # Python's own exit code: an error that nobody caught, such as a disk that cannot be read, or a module that is missing.
 PYTHON_ERROR = 1
-# The kernel's ways to say that a limit was reached.
-LIMIT_SIGNALS = (signal.SIGXCPU, signal.SIGXFSZ, signal.SIGKILL)
+# The kernel's ways to say that a limit was reached. Not SIGKILL: that is a machine out of memory, or a person.
+LIMIT_SIGNALS = (signal.SIGXCPU, signal.SIGXFSZ)
+# Processor time has its own limit, reached before the time-out by all that really computes: so a time-out says that the
+# machine had no time for the decoder, or its disk no answer, and nothing about the image.
+CPU_SHARE = 0.75
 
 
 def decode_pixels(path: Path, settings: AnalyseSettings, *, scratch: Path) -> NDArray[Any]:
@@ -63,8 +66,8 @@ def decode_pixels(path: Path, settings: AnalyseSettings, *, scratch: Path) -> ND
     PixelError
         The decoder said no; the same file will be refused again.
     DecoderError
-        It died (`pixels_undecodable`), reached a limit of time or memory (`pixels_over_limit`), or ended by an error of
-        Python's that no bytes account for (`analysis_failed`: `retry` tries it again).
+        It died (`pixels_undecodable`), reached its limit of processor time or memory (`pixels_over_limit`), or met what
+        no bytes account for: time-out, SIGKILL, an error of Python's (`analysis_failed`: `retry` tries it again).
     MachineError
         The machine was short of disk, memory or descriptors; the file is not to blame.
     OSError
@@ -73,7 +76,7 @@ def decode_pixels(path: Path, settings: AnalyseSettings, *, scratch: Path) -> ND
     limits = DecodeLimits(
         max_pixels=settings.max_pixels,
         memory_bytes=settings.decode_memory_bytes,
-        cpu_seconds=math.ceil(settings.decode_timeout_seconds),
+        cpu_seconds=math.ceil(CPU_SHARE * settings.decode_timeout_seconds),
         output_bytes=settings.max_pixels * BYTES_PER_PIXEL + NPY_HEADER_BYTES,
     )
     with answer_of_child(CHILD, path, limits, timeout=settings.decode_timeout_seconds, scratch=scratch) as result:
@@ -111,7 +114,7 @@ def answer_of_child(
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise DecoderError(Reason.PIXELS_OVER_LIMIT, f"decoding took longer than {timeout:g} s") from None
+            raise DecoderError(Reason.ANALYSIS_FAILED, f"decoding took longer than {timeout:g} s") from None
         _raise_for(done.returncode)
         result.seek(0)
         yield result
@@ -133,6 +136,8 @@ def _raise_for(code: int) -> None:
         raise PixelError(reason, TEXTS[reason])
     if code < 0 and -code in LIMIT_SIGNALS:
         raise DecoderError(Reason.PIXELS_OVER_LIMIT, f"the decoder was ended by {signal.Signals(-code).name}")
+    if code == -signal.SIGKILL:
+        raise DecoderError(Reason.ANALYSIS_FAILED, "the decoder was killed, as by a kernel that is out of memory")
     if code == PYTHON_ERROR:
         raise DecoderError(Reason.ANALYSIS_FAILED, "the decoder ended by an error that is none of the pixels")
     raise DecoderError(Reason.PIXELS_UNDECODABLE, f"the decoder died with code {code}")

@@ -20,6 +20,8 @@ EXIT_MACHINE = 15
 MACHINE_ERRNOS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 )
+# A decoder that takes SIGXCPU for something else is killed so much later.
+HARD_CPU_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class DecodeLimits:
     memory_bytes
         Address space of the child (RLIMIT_AS).
     cpu_seconds
-        Processor time of the child (RLIMIT_CPU): ends it even if its parent is gone.
+        Processor time of the child (RLIMIT_CPU): ends it by SIGXCPU, even if its parent is gone.
     output_bytes
         Largest file it may write (RLIMIT_FSIZE).
     """
@@ -54,11 +56,12 @@ class DecodeLimits:
 
     def impose(self) -> None:
         """Put the limits on this process, for good; that on processes does not bind root."""
-        for kind, value in (
-            (resource.RLIMIT_AS, self.memory_bytes),
-            (resource.RLIMIT_CPU, self.cpu_seconds),
-            (resource.RLIMIT_FSIZE, self.output_bytes),
-            (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_NPROC, 0),  # no child and no thread of its own
+        for kind, soft, hard in (
+            (resource.RLIMIT_AS, self.memory_bytes, self.memory_bytes),
+            # At its hard limit a process gets SIGKILL, as from a kernel that is out of memory.
+            (resource.RLIMIT_CPU, self.cpu_seconds, self.cpu_seconds + HARD_CPU_SECONDS),
+            (resource.RLIMIT_FSIZE, self.output_bytes, self.output_bytes),
+            (resource.RLIMIT_CORE, 0, 0),
+            (resource.RLIMIT_NPROC, 0, 0),  # no child and no thread of its own
         ):
-            resource.setrlimit(kind, (value, value))
+            resource.setrlimit(kind, (soft, hard))

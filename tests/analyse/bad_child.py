@@ -1,6 +1,7 @@
 """A decoder that misbehaves as its file tells it to: stands in for the child of `dcis_node.analyse.decode`."""
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ MISDEEDS = {
     "abort": os.abort,
     "hang": lambda: time.sleep(60),
     "spin": spin,
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "raise": lambda: {}["nothing"],
     "text": lambda: OUT.write(b"not an array"),
     "object": lambda: np.save(OUT, np.array([["a", {}]], dtype=object), allow_pickle=True),

@@ -69,7 +69,7 @@ def test_a_broken_decoder_costs_its_view_two_tries_and_the_others_nothing(node: 
         "1.2.3.1": "eligible",
         "1.2.3.2": "pixels_undecodable",
         "1.2.3.3": "pixels_over_limit",
-        "1.2.3.4": "pixels_over_limit",
+        "1.2.3.4": "analysis_failed",
     }
     assert len(node.reports) == 1
     assert list(node.files.incoming.iterdir()) == []
