@@ -143,9 +143,7 @@ def take_report(
 
 
 def _request(session: Session, transaction_uid: str) -> Commitment | None:
-    """Lock the request, so that of two processes with one report the second sees what the first has done."""
-    chosen = select(Commitment).where(Commitment.transaction_uid == transaction_uid)
-    return session.scalars(chosen.with_for_update()).first()
+    return session.scalars(select(Commitment).where(Commitment.transaction_uid == transaction_uid)).first()
 
 
 def _objects(session: Session, request: Commitment) -> list[int]:

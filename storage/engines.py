@@ -5,12 +5,13 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
 from dcis_node.errors import SchemaError, StorageError
 from storage.locations import check_location
+from storage.postgresql import server_engine, sqlstate
 
 # What SQLite calls a file that is damaged, or none of its own.
 DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -20,7 +21,6 @@ BUSY_TIMEOUT_SECONDS = 10.0
 MIGRATION_TIMEOUT_SECONDS = 600.0  # a second starter waits while the first migrates
 # SQLite 3.7.0 to 3.51.2 can corrupt a WAL that several processes write and checkpoint (sqlite.org/releaselog, 3.51.3).
 FIRST_SAFE_WAL = (3, 51, 3)
-MIGRATION_LOCK_KEY = 0x64636973  # any fixed number, the same in every process: "dcis"
 
 
 def journal_mode(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
@@ -29,20 +29,29 @@ def journal_mode(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
 
 
 def write_engine(url: str) -> Engine:
-    """Make an engine whose transactions hold the write lock from their first statement on.
+    """Make an engine whose transactions hold the write lock from their first statement on, on whatever database.
+
+    All that writes was written for that: what a transaction reads nobody changes until its end, and each one sees all
+    that was committed before it.
 
     The pool has one connection: the writers of a process queue here, in order, and not by polling inside SQLite.
     """
+    if not is_sqlite(url):
+        return server_engine(url, lock_seconds=BUSY_TIMEOUT_SECONDS, pool_size=1, max_overflow=0)
     return _engine(url, begin="BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
 
 
 def read_engine(url: str) -> Engine:
-    """Make an engine that cannot write."""
+    """Make an engine that cannot write, and whose transactions see one state of the index."""
+    if not is_sqlite(url):
+        return server_engine(url, lock_seconds=None)
     return _engine(url, begin="BEGIN", pragmas={"query_only": "ON"})
 
 
 def migration_engine(url: str) -> Engine:
     """Make an engine for changing the schema: waits long, and lets tables be rebuilt (foreign keys checked after)."""
+    if not is_sqlite(url):
+        return server_engine(url, lock_seconds=MIGRATION_TIMEOUT_SECONDS, pool_size=1, max_overflow=0)
     return _engine(
         url,
         begin="BEGIN IMMEDIATE",
@@ -93,27 +102,23 @@ def require_index(url: str) -> None:
         raise SchemaError(msg)
 
 
-def hold_migration_lock(connection: Connection) -> None:
-    """Let one process at a time change the schema, until the end of the transaction.
-
-    On SQLite the transaction itself (BEGIN IMMEDIATE) is the lock.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK_KEY})
-
-
 def broken_foreign_keys(connection: Connection) -> int:
     """Count rows that point nowhere; a database that never lets them in has none."""
     if connection.dialect.name != "sqlite":
         return 0
-    return len(connection.execute(text("PRAGMA foreign_key_check")).all())
+    return len(connection.exec_driver_sql("PRAGMA foreign_key_check").all())
 
 
 def describe(error: DBAPIError) -> str:
     """Say what a database refused, without any value that was on its way in or out."""
-    name = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or ""
+    name = getattr(error.orig, "sqlite_errorname", None) or sqlstate(error.orig)
     told = f"the index refused: {type(error.orig).__name__} {name}".strip()
     return f"{told}: it is damaged; stop the node, then {HEALING}" if name.startswith(DAMAGED) else told
+
+
+def is_sqlite(url: str) -> bool:
+    """Tell whether an index is a file of SQLite."""
+    return make_url(url).get_backend_name() == "sqlite"
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -125,7 +130,7 @@ def sqlite_file(url: str) -> Path | None:
         The URL names no file.
     """
     parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
+    if not is_sqlite(url):
         return None
     if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
         msg = "the index needs a file, such as sqlite:////var/lib/dcis-node/index.sqlite"
@@ -137,11 +142,13 @@ def _engine(
     url: str, *, begin: str, pragmas: dict[str, str] | None = None, pool_size: int = 5, max_overflow: int = 20
 ) -> Engine:
     # hide_parameters: the text of an error must not carry a patient's ID into a log.
-    options = {"hide_parameters": True, "pool_size": pool_size, "max_overflow": max_overflow}
-    if make_url(url).get_backend_name() != "sqlite":
-        read_only = bool(pragmas and "query_only" in pragmas)
-        return create_engine(url, execution_options={"postgresql_readonly": read_only}, **options)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, **options)
+    engine = create_engine(
+        url,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+    )
     event.listen(engine, "connect", _set_up({**_pragmas(), **(pragmas or {})}))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine

@@ -184,7 +184,7 @@ def _is_named(session: Session, sha256: str) -> bool:
 
     Only rows of the same SOP Instance UID can name the same bytes, as it stands in them: so no table is searched whole.
     """
-    instances = session.scalars(select(Instance).where(Instance.sha256 == sha256).with_for_update()).all()
+    instances = session.scalars(select(Instance).where(Instance.sha256 == sha256)).all()
     if any(row.removed_at is None for row in instances):
         return True
     uids = [row.sop_instance_uid for row in instances]

@@ -14,7 +14,6 @@ from dcis_node.errors import SchemaError, StorageError
 from storage.engines import (
     broken_foreign_keys,
     describe,
-    hold_migration_lock,
     migration_engine,
     prepare_location,
     sqlite_file,
@@ -67,7 +66,6 @@ def _upgrade(connection: Connection, file: Path | None) -> None:
     from alembic import command
     from alembic.script import ScriptDirectory
 
-    hold_migration_lock(connection)
     config = migration_config(connection)
     scripts = ScriptDirectory.from_config(config)
     found = _known_revision(connection, {script.revision for script in scripts.walk_revisions()})

@@ -108,8 +108,7 @@ def lease_statement(
 ) -> Update:
     """Write the claim: the only place where rows become leased.
 
-    Two claimants get different rows: on SQLite because writers take turns, on PostgreSQL by SKIP LOCKED (SQLite's
-    dialect leaves it out).
+    Two claimants get different rows, as writers take turns (`storage.engines.write_engine`).
     """
     chosen = (
         select(Outbox.id)
@@ -117,7 +116,6 @@ def lease_statement(
         .where(_claimable(now), Outbox.destination == destination, Result.study_instance_uid == study_instance_uid)
         .order_by(Outbox.losses, Outbox.attempts, Outbox.id)
         .limit(BATCH)
-        .with_for_update(of=Outbox, skip_locked=True)
     )
     return (
         update(Outbox)

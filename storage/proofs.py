@@ -240,14 +240,9 @@ def _lease(chosen: Collection[int], destination: str, *, now: float, until: floa
     What is asked here is what was asked in the choice, with the same moments: a row that is chosen is also taken, or
     another process has changed it meanwhile.
     """
-    still = (
-        select(Outbox.id)
-        .where(Outbox.id.in_(chosen), _waits_for(destination), _may_go(now), ~_is_asked())
-        .with_for_update(of=Outbox, skip_locked=True)
-    )
     return (
         update(Outbox)
-        .where(Outbox.id.in_(still.scalar_subquery()))
+        .where(Outbox.id.in_(chosen), _waits_for(destination), _may_go(now), ~_is_asked())
         .values(proof_due_at=until)
         .returning(Outbox.id)
         .execution_options(synchronize_session=False)

@@ -92,7 +92,8 @@ def _index(configuration: Configuration) -> Iterator[Finding]:
         yield Finding("index", Verdict.WARN, str(error))
         return
     db.close()
-    yield Finding("index", Verdict.OK, f"opens, schema fits (SQLite {sqlite3.sqlite_version})")
+    kind = "PostgreSQL" if sqlite_file(url) is None else f"SQLite {sqlite3.sqlite_version}"
+    yield Finding("index", Verdict.OK, f"opens, schema fits ({kind})")
 
 
 def _backups(configuration: Configuration) -> Iterator[Finding]:

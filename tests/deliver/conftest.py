@@ -1,15 +1,14 @@
 """Objects to send, and a node to send them from."""
 
-import shutil
-
 import pytest
 
 from dcis_node.deliver.sender import outgoing_from_file
 from storage import outbox
-from storage.database import open_database, upgrade
+from storage.database import open_database
 from storage.files import FileStore
 from storage.schema import Exam, Patient, Report
 from tests.deliver.helpers import NOW, NUMBERS, PROOF_DUE, SENT_AT, Node, dicom_file
+from tests.indexes import KINDS, fresh_index
 
 
 @pytest.fixture
@@ -20,17 +19,15 @@ def outgoing(tmp_path):
     return make
 
 
-@pytest.fixture(scope="session")
-def empty_index(tmp_path_factory):
-    file = tmp_path_factory.mktemp("empty") / "index.sqlite"
-    upgrade(f"sqlite:///{file}")
-    return file
+@pytest.fixture(params=KINDS)
+def node(request, tmp_path):
+    with fresh_index(request, tmp_path, request.param) as url:
+        db = open_database(url)
+        yield _node(url, db, tmp_path)
+        db.close()
 
 
-@pytest.fixture
-def node(empty_index, tmp_path):
-    url = f"sqlite:///{shutil.copy(empty_index, tmp_path)}"
-    db = open_database(url)
+def _node(url, db, tmp_path):
     with db.write() as session:
         patient = Patient(patient_id="", issuer="")
         session.add(patient)
@@ -44,8 +41,7 @@ def node(empty_index, tmp_path):
         session.add(report)
         session.flush()
         report_id = report.id
-    yield Node(url, db, FileStore(tmp_path / "store"), report_id)
-    db.close()
+    return Node(url, db, FileStore(tmp_path / "store"), report_id)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from dcis_node.deliver.route import Route
 from dcis_node.deliver.routes import dicom_route
 from storage import outbox
 from tests.deliver.helpers import CANARY, NOW, address, encoded_dataset
+from tests.indexes import everything_in
 from tests.peers import StoragePeer, black_hole, free_port, rejecting_peer
 
 OTHER_CLASS = "1.2.840.10008.5.1.4.1.1.88.22"
@@ -292,4 +293,4 @@ def test_nothing_of_a_patient_reaches_log_or_index(node, lane, result_file, capl
         deliver_next(lane(peer.port), now=NOW)
     assert "event=delivery" in caplog.text
     assert CANARY not in caplog.text
-    assert CANARY.encode() not in (node.files.root.parent / "index.sqlite").read_bytes()
+    assert CANARY.encode() not in everything_in(node.db)

@@ -18,7 +18,7 @@ from dcis_node.operate.listener_check import check_certificate, check_listeners,
 from dcis_node.operate.status import node_status
 from dcis_node.operate.tables import status_view
 from dcis_node.receive.server import serve
-from storage.database import open_database, upgrade
+from storage.database import open_database
 from storage.files import FileStore
 from storage.heartbeat import record_beat
 from tests.certificates import Authority
@@ -47,13 +47,6 @@ def configured(tmp_path, authority):
         return Configuration(receive=settings, storage=StorageSettings(folder="data"), base=tmp_path)
 
     return make
-
-
-@pytest.fixture(scope="module")
-def empty_index(tmp_path_factory):
-    path = tmp_path_factory.mktemp("empty") / "index.sqlite"
-    upgrade(f"sqlite:///{path}")
-    return path
 
 
 @pytest.fixture

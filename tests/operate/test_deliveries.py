@@ -17,7 +17,7 @@ from dcis_node.operate.metrics import metrics_text
 from dcis_node.operate.status import node_status
 from dcis_node.operate.tables import status_view
 from storage import destinations, outbox
-from storage.database import open_database, upgrade
+from storage.database import open_database
 from storage.schema import Exam, Report
 from tests.operate.signs_of_life import shown_alive
 from tests.storage.outbox.rows import NOW, add_results, claim, make_report, row
@@ -32,13 +32,6 @@ port = 104
 aet = "PACS"
 """
 HOUR = 3600.0
-
-
-@pytest.fixture(scope="module")
-def empty_index(tmp_path_factory):
-    file = tmp_path_factory.mktemp("empty") / "index.sqlite"
-    upgrade(f"sqlite:///{file}")
-    return file
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import logging
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -11,8 +10,9 @@ import pytest
 from dcis_node.config import ReceiveSettings
 from dcis_node.receive.server import serve
 from dcis_node.receive.tls import TlsKeeper
-from storage.database import Database, open_database, upgrade
+from storage.database import Database
 from storage.files import FileStore
+from tests.indexes import KINDS, fresh_database
 from tests.receive.helpers import AET, Receiver, listen
 
 SHORT = {
@@ -23,21 +23,10 @@ SHORT = {
 }
 
 
-@pytest.fixture(scope="session")
-def empty_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An index of today's schema, to be copied: making one costs more than most of these tests."""
-    path = tmp_path_factory.mktemp("empty") / "index.sqlite"
-    upgrade(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture
-def db(tmp_path: Path, empty_index: Path) -> Iterator[Database]:
-    path = tmp_path / "index.sqlite"
-    shutil.copy(empty_index, path)
-    database = open_database(f"sqlite:///{path}")
-    yield database
-    database.close()
+@pytest.fixture(params=KINDS)
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with fresh_database(request, tmp_path, request.param) as database:
+        yield database
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A node that only receives, with an index to ask for."""
 
 import logging
-import shutil
 import socket
 import threading
 import time
@@ -13,23 +12,16 @@ import pytest
 
 from dcis_node.config import ReceiveSettings
 from dcis_node.receive.server import serve
-from storage.database import Database, open_database, upgrade
+from storage.database import Database
 from storage.files import FileStore
+from tests.indexes import KINDS, fresh_database
 from tests.retrieve.helpers import Node
 
 
-@pytest.fixture(scope="session")
-def empty_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "index.sqlite"
-    upgrade(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture
-def db(tmp_path: Path, empty_index: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{shutil.copy(empty_index, tmp_path / 'index.sqlite')}")
-    yield database
-    database.close()
+@pytest.fixture(params=KINDS)
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with fresh_database(request, tmp_path, request.param) as database:
+        yield database
 
 
 @pytest.fixture

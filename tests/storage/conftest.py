@@ -5,20 +5,29 @@ import pytest
 
 from storage.database import Database, open_database, upgrade
 from storage.files import FileStore
+from tests.indexes import KINDS, fresh_database
 from tests.storage.small_node import SmallNode, copied_node, small_node
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
+    """Where an SQLite index is to be made."""
     return f"sqlite:///{tmp_path / 'index' / 'index.sqlite'}"
 
 
 @pytest.fixture
-def db(url: str) -> Iterator[Database]:
+def sqlite_db(url: str) -> Iterator[Database]:
+    """An SQLite index, for what concerns it alone."""
     upgrade(url)
     database = open_database(url)
     yield database
     database.close()
+
+
+@pytest.fixture(params=KINDS)
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with fresh_database(request, tmp_path, request.param) as database:
+        yield database
 
 
 @pytest.fixture

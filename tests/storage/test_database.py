@@ -18,8 +18,8 @@ def patients(db: Database) -> list[str]:
         return list(session.scalars(select(Patient.patient_id).order_by(Patient.id)))
 
 
-def test_what_a_write_added_is_read_by_another_opener(db: Database, url: str) -> None:
-    with db.write() as session:
+def test_what_a_write_added_is_read_by_another_opener(sqlite_db: Database, url: str) -> None:
+    with sqlite_db.write() as session:
         session.add(Patient(patient_id="1", issuer=""))
 
     other = open_database(url)
@@ -48,16 +48,16 @@ def test_an_error_inside_a_write_undoes_it_all(db: Database) -> None:
     assert patients(db) == []
 
 
-def test_a_reader_cannot_write(db: Database) -> None:
-    with pytest.raises(StorageError, match="SQLITE_READONLY"), db.read() as session:
+def test_a_reader_cannot_write(sqlite_db: Database) -> None:
+    with pytest.raises(StorageError, match="SQLITE_READONLY"), sqlite_db.read() as session:
         session.execute(text("INSERT INTO patient (patient_id, issuer) VALUES ('1', '')"))
 
 
-def test_a_refused_value_does_not_stand_in_the_error(db: Database) -> None:
-    with db.write() as session:
+def test_a_refused_value_does_not_stand_in_the_error(sqlite_db: Database) -> None:
+    with sqlite_db.write() as session:
         session.add(Patient(patient_id="CANARY-17", issuer=""))
 
-    with pytest.raises(StorageError) as caught, db.write() as session:
+    with pytest.raises(StorageError) as caught, sqlite_db.write() as session:
         session.add(Patient(patient_id="CANARY-17", issuer=""))
 
     assert "SQLITE_CONSTRAINT_UNIQUE" in str(caught.value)
@@ -65,13 +65,13 @@ def test_a_refused_value_does_not_stand_in_the_error(db: Database) -> None:
     assert caught.value.__cause__ is None
 
 
-def test_a_row_that_points_nowhere_is_refused(db: Database) -> None:
-    with pytest.raises(StorageError, match="FOREIGNKEY"), db.write() as session:
+def test_a_row_that_points_nowhere_is_refused(sqlite_db: Database) -> None:
+    with pytest.raises(StorageError, match="FOREIGNKEY"), sqlite_db.write() as session:
         session.execute(text("INSERT INTO study (study_instance_uid, exam_id) VALUES ('1.2', 99)"))
 
 
-def test_a_write_holds_the_lock_from_its_first_statement(db: Database, url: str) -> None:
-    with db.write() as session:
+def test_a_write_holds_the_lock_from_its_first_statement(sqlite_db: Database, url: str) -> None:
+    with sqlite_db.write() as session:
         session.execute(select(Patient))
         with sqlite3.connect(url.removeprefix("sqlite:///"), timeout=0) as other:
             other.isolation_level = None
@@ -80,9 +80,9 @@ def test_a_write_holds_the_lock_from_its_first_statement(db: Database, url: str)
         other.close()
 
 
-def test_commits_reach_the_disk_and_strangers_schemas_run_nothing(db: Database) -> None:
+def test_commits_reach_the_disk_and_strangers_schemas_run_nothing(sqlite_db: Database) -> None:
     wanted = {"synchronous": 2, "foreign_keys": 1, "trusted_schema": 0, "busy_timeout": 10000}
-    for opened in (db.read, db.write):
+    for opened in (sqlite_db.read, sqlite_db.write):
         with opened() as session:
             found = {name: session.execute(text(f"PRAGMA {name}")).scalar() for name in wanted}
             mode = session.execute(text("PRAGMA journal_mode")).scalar()
@@ -139,7 +139,7 @@ def test_another_process_is_known_by_its_number(db: Database, monkeypatch: pytes
         pass
 
 
-def test_index_and_folder_are_for_this_user_only(db: Database, url: str) -> None:
+def test_index_and_folder_are_for_this_user_only(sqlite_db: Database, url: str) -> None:
     file = Path(url.removeprefix("sqlite:///"))
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
@@ -170,8 +170,8 @@ def test_looking_at_an_index_that_is_not_there_yet_creates_nothing(tmp_path: Pat
     assert not folder.exists()
 
 
-def test_an_index_of_another_schema_is_not_opened(db: Database, url: str) -> None:
-    with db.write() as session:
+def test_an_index_of_another_schema_is_not_opened(sqlite_db: Database, url: str) -> None:
+    with sqlite_db.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
     with pytest.raises(SchemaError, match="9999"):
@@ -195,18 +195,3 @@ def test_an_index_on_a_network_file_system_is_refused(url: str, monkeypatch: pyt
     for call in (upgrade, open_database):
         with pytest.raises(UnsafeLocationError):
             call(url)
-
-
-def test_a_server_database_is_reached_without_any_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[dict[str, object]] = []
-    monkeypatch.setattr(engines, "create_engine", lambda _url, **options: made.append(options))
-    url = "postgresql+psycopg://node@db/dcis"
-    engines.prepare_location(url)
-    engines.read_engine(url)
-    engines.write_engine(url)
-
-    assert [options["execution_options"] for options in made] == [
-        {"postgresql_readonly": True},
-        {"postgresql_readonly": False},
-    ]
-    assert all(options["hide_parameters"] for options in made)

@@ -1,6 +1,4 @@
 import multiprocessing
-from types import SimpleNamespace
-from unittest.mock import Mock
 
 import pytest
 from alembic import command
@@ -8,8 +6,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateTable
 
 from dcis_node.errors import SchemaError
 from dcis_node.results.kinds import ResultKind
@@ -29,17 +25,17 @@ def test_head_is_the_newest_migration() -> None:
     assert scripts.get_heads() == [migrate.HEAD]
 
 
-def test_a_second_upgrade_changes_nothing(db: Database, url: str) -> None:
-    with db.write() as session:
+def test_a_second_upgrade_changes_nothing(sqlite_db: Database, url: str) -> None:
+    with sqlite_db.write() as session:
         session.execute(text("INSERT INTO patient (patient_id, issuer) VALUES ('1', '')"))
 
     upgrade(url)
 
-    with db.read() as session:
+    with sqlite_db.read() as session:
         assert session.execute(text("SELECT count(*) FROM patient")).scalar() == 1
 
 
-def test_the_first_schema_can_be_taken_back(db: Database, url: str) -> None:
+def test_the_first_schema_can_be_taken_back(sqlite_db: Database, url: str) -> None:
     engine = engines.migration_engine(url)
     with engine.begin() as connection:
         command.downgrade(migrate.migration_config(connection), "base")
@@ -74,7 +70,7 @@ def test_an_exam_of_the_first_schema_is_kept_and_has_no_bundle_yet(url: str) -> 
     engine.dispose()
 
 
-def test_the_second_schema_can_be_taken_back(db: Database, url: str) -> None:
+def test_the_second_schema_can_be_taken_back(sqlite_db: Database, url: str) -> None:
     engine = engines.migration_engine(url)
     with engine.begin() as connection:
         command.downgrade(migrate.migration_config(connection), "0001")
@@ -158,7 +154,7 @@ def test_results_of_the_second_schema_get_their_kind_and_analyses_no_picture(url
     engine.dispose()
 
 
-def test_the_third_schema_can_be_taken_back(db: Database, url: str) -> None:
+def test_the_third_schema_can_be_taken_back(sqlite_db: Database, url: str) -> None:
     engine = engines.migration_engine(url)
     with engine.begin() as connection:
         command.downgrade(migrate.migration_config(connection), "0002")
@@ -178,14 +174,14 @@ def test_processes_that_start_at_once_do_not_clash(url: str) -> None:
     assert [starter.exitcode for starter in starters] == [0, 0, 0, 0]
 
 
-def test_a_newer_schema_is_refused_and_left_alone(db: Database, url: str) -> None:
-    with db.write() as session:
+def test_a_newer_schema_is_refused_and_left_alone(sqlite_db: Database, url: str) -> None:
+    with sqlite_db.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
     with pytest.raises(SchemaError, match="newer"):
         upgrade(url)
 
-    with db.read() as session:
+    with sqlite_db.read() as session:
         assert session.execute(text("SELECT version_num FROM alembic_version")).scalar() == "9999"
 
 
@@ -208,20 +204,3 @@ def test_a_migration_that_leaves_loose_ends_is_undone(url: str, monkeypatch: pyt
     engine = create_engine(url)
     assert inspect(engine).get_table_names() == []
     engine.dispose()
-
-
-def test_every_table_can_be_made_in_postgresql() -> None:
-    for table in Base.metadata.sorted_tables:
-        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=postgresql.dialect()))
-
-
-def test_sizes_above_two_gibibytes_fit_in_postgresql() -> None:
-    table = str(CreateTable(Base.metadata.tables["instance"]).compile(dialect=postgresql.dialect()))
-    assert "size_bytes BIGINT" in table
-
-
-def test_postgresql_takes_an_advisory_lock_and_checks_its_own_keys() -> None:
-    connection = Mock(dialect=SimpleNamespace(name="postgresql"))
-    engines.hold_migration_lock(connection)
-    assert "pg_advisory_xact_lock" in str(connection.execute.call_args.args[0])
-    assert engines.broken_foreign_keys(connection) == 0

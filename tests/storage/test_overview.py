@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from storage.database import open_database, upgrade
 from storage.overview import last_exams, queues, trace
 from storage.schema import (
     Conflict,
@@ -21,15 +20,6 @@ from storage.schema import (
 
 CANARY = "CANARY-4711"
 DECISION = {"breasts": {}, "patient": {"probability": 0.7, "risk": "high", "flags": []}, "threshold": 0.5}
-
-
-@pytest.fixture
-def db(tmp_path):
-    url = f"sqlite:///{tmp_path / 'index.sqlite'}"
-    upgrade(url)
-    database = open_database(url)
-    yield database
-    database.close()
 
 
 @pytest.fixture

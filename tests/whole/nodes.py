@@ -139,7 +139,7 @@ def running_node(
         wait_until(lambda: listens(port) or supervisor.poll() is not None, "the node listens", seconds=60)
         assert supervisor.poll() is None, (folder / "node.log").read_text()
         configuration = load_configuration(config)
-        db = _open(configuration.index_url)
+        db = open_when_made(configuration.index_url)
         yield RunningNode(port, config, folder, db, FileStore(configuration.folder / "store"), supervisor)
     finally:
         if db is not None:
@@ -149,7 +149,7 @@ def running_node(
     assert code == 0, (folder / "node.log").read_text()
 
 
-def _open(url: str) -> Database:
+def open_when_made(url: str) -> Database:
     opened: list[Database] = []
 
     def try_it() -> bool:

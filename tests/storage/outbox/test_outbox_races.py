@@ -3,11 +3,10 @@ import threading
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql
 
 from storage import outbox
 from storage.schema import Outbox
-from tests.storage.outbox.rows import LEASE, NOW, NUMBERS, add_results, claim
+from tests.storage.outbox.rows import NOW, NUMBERS, add_results, claim
 
 
 def test_claimants_at_the_same_moment_never_get_the_same_row(db, report_id):
@@ -43,14 +42,6 @@ def test_the_loser_of_a_race_takes_the_next_study(db, report_id, monkeypatch):
     monkeypatch.setattr(db, "write", write_after_a_rival)
     (parcel,) = claim(db, owner="a")
     assert parcel.study_instance_uid == "1.3"
-
-
-def test_the_claim_skips_rows_that_another_transaction_holds_on_postgresql():
-    statement = outbox.lease_statement("pacs", "1.2", owner="a", now=NOW, lease_seconds=LEASE)
-    sql = str(statement.compile(dialect=postgresql.dialect()))
-    assert "FOR UPDATE OF outbox SKIP LOCKED" in sql
-    assert sql.startswith("UPDATE outbox SET")
-    assert "RETURNING outbox.id" in sql
 
 
 class TwoCouriers:
