@@ -2,7 +2,7 @@
 
     python -m tests.supply [FOLDER]
 
-Writes the bills of materials (a node, a node with training) and the table of licences into the folder (build/supply),
+Writes the bills of materials (a node, a node with everything) and the table of licences into the folder (build/supply),
 and ends with exit code 1 if something known and exploitable, not allowed or not known is in what a node consists of.
 """
 
@@ -33,7 +33,7 @@ def main() -> int:
     faults += sbom.invalid(VEX.read_text(encoding="utf-8"))
     (folder / "licences.csv").write_text(licences.table(runtime), encoding="utf-8")
     faults += licences.faults(runtime) + licences.faults(installed(TOOLS), licences.ALLOWED_TOOLS)
-    _tell(f"licences: {len(runtime)} distributions of a node with training, {len(installed(TOOLS))} with the tools")
+    _tell(f"licences: {len(runtime)} distributions of a node with everything, {len(installed(TOOLS))} with the tools")
     found = pickles.findings(PROJECT)
     faults += [f"{one.path}:{one.line}: {one.what}" for one in found]
     _tell(f"pickle: {len(found)} places")

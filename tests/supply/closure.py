@@ -7,9 +7,9 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from packaging.requirements import Requirement
 
 ROOT = "dcis-node"
-# What runs at a hospital: the node, and the node with training. Tools of the tests are on no such machine.
-RUNTIME = ("train",)
-TOOLS = ("train", "test")
+# What runs at a hospital: the node, and the node with all that it can have. Tools of the tests are on no such machine.
+RUNTIME = ("postgresql", "train")
+TOOLS = (*RUNTIME, "test")
 
 
 def plain(name: str) -> str:
