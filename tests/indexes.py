@@ -1,8 +1,9 @@
-"""Empty indexes of today's schema: SQLite's by a copy, PostgreSQL's from a template in a cluster of this test run."""
+"""Empty indexes of today's schema: SQLite's by a copy, PostgreSQL's in a cluster of this test run."""
 
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -87,7 +88,7 @@ class Cluster:
 
 @contextmanager
 def cluster() -> Iterator[Cluster]:
-    """Start a cluster with an empty index in its template; it is gone afterwards."""
+    """Start a cluster with an empty index; it is gone afterwards."""
     programs = _programs()
     user = UNPRIVILEGED if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="dcis-pg-"))  # not below pytest's: that user could not enter it
@@ -117,12 +118,8 @@ def cluster() -> Iterator[Cluster]:
                 upgrade(made.url(SHARED))
                 yield made
             finally:
-                server.terminate()  # waits for the sessions that are open; SIGINT would not
-                try:
-                    server.wait(5)
-                except subprocess.TimeoutExpired:
-                    server.kill()
-                    server.wait()
+                server.send_signal(signal.SIGINT)  # SIGTERM would wait for the sessions that are open
+                server.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
