@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, config
 from sqlalchemy import func, select
 
 from dcis_node.errors import StorageError
@@ -191,6 +191,36 @@ def test_bytes_that_are_no_header_are_refused(store: InstanceStore, sender: Send
 def test_a_value_that_pydicom_chokes_on_is_the_senders_fault(store: InstanceStore, sender: Sender, monkeypatch) -> None:
     monkeypatch.setattr(store_module, "describe", _raise(ValueError("CANARY")))
     assert handle(store, sender, image()) == (CANNOT_UNDERSTAND, "header cannot be read (ValueError)")
+
+
+# pydicom itself warns of each of them.
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("PatientID", "CANARY-" + "9" * 300),
+        ("PatientID", "CANARY\0" + "ä" * 64),
+        ("IssuerOfPatientID", "CANARY" * 40),
+        ("StudyDate", "2024.01.01"),
+        ("StudyDate", "20240101-20240102"),
+        ("Manufacturer", "x" * 500),
+        ("SeriesDescription", "CANARY \0 \ud800" + "x" * 500),
+        ("ImageLaterality", "L" * 100),
+        ("ViewPosition", "MLO" * 100),
+        ("InstanceNumber", "99999999999999999999"),
+        ("ImagerPixelSpacing", ["nan", "inf"]),
+        ("AcquisitionDate", "x" * 100),
+    ],
+)
+def test_a_value_that_no_standard_allows_keeps_nothing_out(
+    store: InstanceStore, sender: Sender, keyword: str, value: object
+) -> None:
+    ds = image()
+    with config.disable_value_validation():
+        setattr(ds, keyword, value)
+        data = encoded(ds)
+    assert handle(store, sender, ds, data) == (SUCCESS, "")
+    assert count(store.db, Instance) == 1
 
 
 def test_an_object_cut_inside_its_header_is_refused(store: InstanceStore, sender: Sender) -> None:
