@@ -52,7 +52,7 @@ class Node:
     @property
     def configuration(self) -> Configuration:
         values = {
-            "storage": {"folder": str(self.root)},
+            "storage": {"folder": str(self.root), "index_url": self.db.url},
             "retention": {"free_bytes": 0, **self.settings},
             "destinations": [{"name": "pacs", "host": "h", "port": 1, "aet": "A", **self.destination}],
         }
@@ -134,9 +134,9 @@ class Node:
 
 
 @contextmanager
-def retained_node(root: Path, **settings: object) -> Iterator[Node]:
-    """Open a fresh one."""
-    url = f"sqlite:///{root / 'index.sqlite'}"
+def retained_node(root: Path, url: str = "", **settings: object) -> Iterator[Node]:
+    """Open a fresh one; with `url`, of an index elsewhere."""
+    url = url or f"sqlite:///{root / 'index.sqlite'}"
     upgrade(url)
     db = open_database(url)
     try:

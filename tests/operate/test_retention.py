@@ -20,14 +20,16 @@ from storage.maintenance import work_done
 from storage.records import Records
 from storage.schema import Exam, Instance, Patient
 from storage.space import Space
+from tests.indexes import KINDS, fresh_index
 from tests.operate.retained import DAY, Node, retained_node
 from tests.storage.exam_rows import set_exam
 from tests.storage.test_cohort_holds import cohort
 
 
-@pytest.fixture
-def node(tmp_path: Path):
-    with retained_node(tmp_path, images_days=30.0, results_days=300.0, rows_days=600.0) as made:
+@pytest.fixture(params=KINDS)
+def node(request, tmp_path: Path):
+    days = {"images_days": 30.0, "results_days": 300.0, "rows_days": 600.0}
+    with fresh_index(request, tmp_path, request.param) as url, retained_node(tmp_path, url, **days) as made:
         yield made
 
 
@@ -183,7 +185,8 @@ class TestCommand:
     def config(self, node: Node, tmp_path: Path) -> Path:
         path = tmp_path / "config.toml"
         path.write_text(
-            f"[storage]\nfolder = '{tmp_path}'\n[retention]\nresults_days = 300.0\nrows_days = 600.0\n"
+            f"[storage]\nfolder = '{tmp_path}'\nindex_url = '{node.db.url}'\n"
+            "[retention]\nresults_days = 300.0\nrows_days = 600.0\n"
             f"cohorts = ['c']\nfree_bytes = {10**18}\n[[destinations]]\nname='pacs'\nhost='h'\nport=1\naet='A'\n"
         )
         cohort(tmp_path / "c", "0" * 64)

@@ -22,13 +22,14 @@ from storage.schema import (
     Retrieval,
     Study,
 )
+from tests.indexes import KINDS, fresh_index
 from tests.operate.retained import Node, header_of, retained_node
 from tests.storage.exam_rows import receive
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    with retained_node(tmp_path) as made:
+@pytest.fixture(params=KINDS)
+def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
+    with fresh_index(request, tmp_path, request.param) as url, retained_node(tmp_path, url) as made:
         yield made
 
 

@@ -20,6 +20,7 @@ from storage.records import Records
 from storage.restore import restore_backup
 from storage.schema import Conflict, Exam, Instance, Outbox, Report, Result, ViewAnalysis
 from storage.sweep import Broom, Swept, sweep
+from tests.indexes import KINDS, SQLITE, fresh_index
 from tests.operate.retained import DAY, Node, header_of, retained_node
 from tests.storage.exam_rows import received_values, set_exam, set_instance
 from tests.storage.older import read_rows
@@ -28,9 +29,9 @@ from tests.storage.small_node import die, ended
 HOUR = 3600.0
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    with retained_node(tmp_path) as made:
+@pytest.fixture(params=KINDS)
+def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
+    with fresh_index(request, tmp_path, request.param) as url, retained_node(tmp_path, url) as made:
         yield made
 
 
@@ -40,10 +41,6 @@ def door(node: Node, **options) -> Door:
 
 def yes(_) -> bool:
     return True
-
-
-def no(_) -> bool:
-    return False
 
 
 def swept(node: Node) -> Swept:
@@ -102,8 +99,8 @@ class TestImages:
 
     def test_what_may_not_leave_any_more_stays(self, node: Node):
         exam = node.answered(days_ago=40)
-        assert lose_images(door(node), exam, no) is None
-        assert lose_results(door(node), exam, no) is None
+        assert lose_images(door(node), exam, lambda _: False) is None
+        assert lose_results(door(node), exam, lambda _: False) is None
         assert images(node, exam) <= here(node)
         assert swept(node).ok
 
@@ -202,6 +199,7 @@ class TestResults:
         assert here(node) == before
         assert (swept(node).ok, here(node)) == (True, before)
 
+    @pytest.mark.parametrize("node", [SQLITE], indirect=True)  # only that is made again, or backed up, by us
     def test_a_backup_has_nothing_to_miss(self, node: Node, exam: int, tmp_path: Path):
         lose_results(door(node), exam, yes)
         made = make_backup(BackupOrder(node.index, node.files, tmp_path / "b", node.now(), kept=3, scope=Scope.ALL))
@@ -248,9 +246,10 @@ def bare(node: Node) -> int:
     return 1
 
 
+@pytest.mark.parametrize("node", [SQLITE], indirect=True)  # only that is made again, or backed up, by us
 def test_of_images_alone_no_header_stays_that_would_come_to_life_again(node: Node, bare: int):
     assert records(node) == ["removed", "removed"]
-    assert forget_exam(door(node), bare, no) is None
+    assert forget_exam(door(node), bare, lambda _: False) is None
     assert records(node) == ["removed", "removed"]
     assert forget_exam(door(node), bare, yes) is not None
     assert records(node) == ["retired", "retired"]
@@ -316,6 +315,7 @@ def test_a_kill_at_any_line_leaves_what_the_next_sweep_and_run_end(node: Node, s
     assert set(parcels) == {"proven"}
 
 
+@pytest.mark.parametrize("node", [SQLITE], indirect=True)  # only that is made again, or backed up, by us
 class TestIndexAgain:
     def rebuilt(self, node: Node):
         before = read_rows(node.index)
