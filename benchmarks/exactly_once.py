@@ -15,10 +15,12 @@ PACS and marked so; no two requests under one UID had other bytes; no exam is le
 Told beside it: how many requests were repeats, and what it cost that an attempt counts although it was the kill that
 ended it (`views_set_aside`, `answered_without_analysis`).
 
-There is no peer: neither Orthanc nor mercure makes results. With --exams 12 --kills 8 it takes a minute.
+There is no peer: neither Orthanc nor mercure makes results. With --exams 12 --kills 8 it takes a minute. With --index
+postgresql the index is in a PostgreSQL server of its own, which waits for no disk.
 """
 
 import argparse
+import contextlib
 import random
 import re
 import sys
@@ -39,6 +41,7 @@ from benchmarks.whole_node import ROLES, SUPERVISOR, WholeNode
 from storage.database import Database
 from storage.schema import Exam, Patient
 from tests.analyse.tiny import write_tiny_bundle
+from tests.indexes import POSTGRESQL, SQLITE, cluster
 
 DATE = "20261123"
 LATE_ONE_IN = 10
@@ -57,6 +60,7 @@ CONFIG = """
 aet = "{aet}"
 [storage]
 reserve_bytes = 0
+index_url = "{index}"
 [receive]
 port = {{port}}
 [exam]
@@ -114,7 +118,7 @@ class Hospital:
         return (int(name.removeprefix("P")) for name in names)
 
 
-def run(folder: Path, *, exams: int, kills: int, seed: int) -> dict[str, object]:
+def run(folder: Path, *, exams: int, kills: int, seed: int, index: str = SQLITE) -> dict[str, object]:
     """Send, kill, wait until nothing waits, and hold everything together."""
     source = random.Random(seed)  # noqa: S311 -- moments and victims, no secret
     moments = random.Random(seed + 1)  # noqa: S311 -- where the PACS cuts
@@ -124,9 +128,10 @@ def run(folder: Path, *, exams: int, kills: int, seed: int) -> dict[str, object]
 
     acknowledged, killed = Acknowledged(), Counter()
     began = time.monotonic()
-    with RecordingPacs(cut=cut) as pacs:
+    with RecordingPacs(cut=cut) as pacs, contextlib.ExitStack() as stack:
+        url = "" if index == SQLITE else stack.enter_context(stack.enter_context(cluster()).empty_index())
         bundle = write_tiny_bundle(folder / "bundle", threshold=0.3)
-        node = WholeNode(folder / "node", CONFIG.format(aet=AET, bundle=bundle, pacs=pacs.port))
+        node = WholeNode(folder / "node", CONFIG.format(aet=AET, bundle=bundle, pacs=pacs.port, index=url))
         node.start()
         try:
             with (
@@ -143,6 +148,7 @@ def run(folder: Path, *, exams: int, kills: int, seed: int) -> dict[str, object]
             left_with = node.stop()
     log = node.log()
     return {
+        "index": index,
         "exams": exams,
         "kills": sum(killed.values()),
         "kills_by_role": dict(killed),
@@ -233,10 +239,12 @@ def main() -> int:
     parser.add_argument("--exams", type=int, default=LEAST_EXAMS)
     parser.add_argument("--kills", type=int, default=LEAST_KILLS)
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000, help="of moments and victims")
+    parser.add_argument("--index", choices=(SQLITE, POSTGRESQL), default=SQLITE)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="once-") as name:
         facts = machine(Path(name))
-        figures = run(Path(name), exams=arguments.exams, kills=arguments.kills, seed=arguments.seed)
+        wanted = {"exams": arguments.exams, "kills": arguments.kills, "seed": arguments.seed, "index": arguments.index}
+        figures = run(Path(name), **wanted)
     figures["machine"] = facts
     return end(figures, as_json=arguments.json, held=bars(figures))
 
