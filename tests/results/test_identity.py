@@ -184,7 +184,7 @@ def test_an_overlong_patient_id_is_kept_as_another_identity_would_be_worse():
     long = "X" * 70 + "1"
     one.attributes["PatientID"] = DataElement("PatientID", "LO", long, validation_mode=0)
     (result, *_) = results_of([one])
-    # pydicom warns of it, unless another test of this process has called a command, which sets up the logs of a process.
+    # pydicom warns of it, unless a test before has called a command, which sets up the logs of its process.
     with disable_value_validation():
         assert read(result).PatientID == long
 
