@@ -129,9 +129,9 @@ def sqlite_file(url: str) -> Path | None:
     StorageError
         The URL names no file.
     """
-    parsed = make_url(url)
     if not is_sqlite(url):
         return None
+    parsed = make_url(url)
     if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
         msg = "the index needs a file, such as sqlite:////var/lib/dcis-node/index.sqlite"
         raise StorageError(msg)

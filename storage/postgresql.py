@@ -38,8 +38,7 @@ def server_engine(url: str, *, lock_seconds: float | None, pool_size: int = 5, m
     StorageError
         The URL is of another kind, its driver is not installed, or TLS is missing or cannot be had.
     """
-    parsed = make_url(url)
-    parsed, tls = _with_tls(parsed)
+    parsed, tls = _with_tls(make_url(url))
     is_read_only = lock_seconds is None
     try:
         engine = create_engine(

@@ -56,12 +56,12 @@ class DecodeLimits:
 
     def impose(self) -> None:
         """Put the limits on this process, for good; that on processes does not bind root."""
-        for kind, soft, hard in (
-            (resource.RLIMIT_AS, self.memory_bytes, self.memory_bytes),
-            # At its hard limit a process gets SIGKILL, as from a kernel that is out of memory.
-            (resource.RLIMIT_CPU, self.cpu_seconds, self.cpu_seconds + HARD_CPU_SECONDS),
-            (resource.RLIMIT_FSIZE, self.output_bytes, self.output_bytes),
-            (resource.RLIMIT_CORE, 0, 0),
-            (resource.RLIMIT_NPROC, 0, 0),  # no child and no thread of its own
+        for kind, value in (
+            (resource.RLIMIT_AS, self.memory_bytes),
+            (resource.RLIMIT_FSIZE, self.output_bytes),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_NPROC, 0),  # no child and no thread of its own
         ):
-            resource.setrlimit(kind, (soft, hard))
+            resource.setrlimit(kind, (value, value))
+        # At its hard limit a process gets SIGKILL, as from a kernel that is out of memory; at the soft one SIGXCPU.
+        resource.setrlimit(resource.RLIMIT_CPU, (self.cpu_seconds, self.cpu_seconds + HARD_CPU_SECONDS))
