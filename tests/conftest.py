@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from storage.database import upgrade
 from tests.indexes import Cluster, cluster
+from tests.process_settings import kept
 
 # Property tests are the same on every run, and a busy machine is no failure.
 settings.register_profile("steady", deadline=None, derandomize=True, database=None)
@@ -25,6 +26,13 @@ def pytest_runtest_makereport(item, call):
     if REQUIRE_PEERS and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, but DCIS_NODE_REQUIRE_PEERS=1 demands it: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True)
+def settings_of_the_process() -> Iterator[None]:
+    """What a command called within this process sets up for all of it ends with its test."""
+    with kept():
+        yield
 
 
 @pytest.fixture(scope="session")

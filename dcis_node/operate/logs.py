@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 
 MOST_FRAMES = 12
 WEB = ("dicomweb_client", "urllib3", "retrying")  # write URLs with UIDs of studies
+# APScheduler tells with its text which exception a job raised; `operate.clock` tells it without.
+SILENT = ("pydicom", "pynetdicom", "apscheduler", *WEB)
+TERSE = ("alembic", "highdicom", "PIL", "sqlalchemy")
 
 
 class Reticent(logging.Formatter):
@@ -36,10 +39,10 @@ def configure_logging(level: str, *, name: str = "dcis-node") -> None:
     text = f"%(asctime)s %(levelname)s process={name} %(message)s"
     handler.setFormatter(Reticent(text, datefmt="%Y-%m-%dT%H:%M:%S%z"))
     logging.basicConfig(level=level, handlers=[handler])
-    for library in ("pydicom", "pynetdicom", "apscheduler", "alembic", "highdicom", "PIL", "sqlalchemy", *WEB):
-        # APScheduler tells with its text which exception a job raised; `operate.clock` tells it without.
-        silent = library in ("pydicom", "pynetdicom", "apscheduler", *WEB)
-        logging.getLogger(library).setLevel(logging.CRITICAL if silent else logging.WARNING)
+    for library in SILENT:
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    for library in TERSE:
+        logging.getLogger(library).setLevel(logging.WARNING)
     # A warning of pydicom quotes the value it is about, whichever module it is laid at.
     warnings.filterwarnings("ignore", module="pydicom")
     warnings.showwarning = _show_warning

@@ -108,7 +108,9 @@ def test_the_successor_of_a_killed_receiver_tells_what_it_had_received(start, db
     successor = start(owner="receive-1")
     assert {(e.association, e.exam, e.calling_aet) for e in told(successor, 2)} == {(0, 1, "PACS"), (0, 2, "PACS")}
     assert {e.study_instance_uid for e in successor.told} == {e.study_instance_uid for e in first.told}
-    assert [row.closed_at is None for row in successor.rows(Association)] == [False]
+    wait_until(
+        lambda: [row.closed_at is None for row in successor.rows(Association)] == [False], "what it has told is closed"
+    )
 
 
 def test_what_came_before_and_what_others_received_is_not_told_again(start, db):
