@@ -9,6 +9,7 @@ DcisNodeError
 ├── StorageError            index or files
 │   ├── SchemaError         the index is of another schema than this program
 │   ├── DamagedIndexError   the index does not pass its check
+│   ├── UnusableIndexError  full, busy or away, whatever it was asked
 │   └── UnsafeLocationError the folder cannot hold an index safely (network file system)
 ├── BundleError             a model bundle does not load
 ├── DeviceError             what computes the networks failed; no view is at fault (carries spoilt)
@@ -68,6 +69,10 @@ class OlderSchemaError(SchemaError):
 
 class DamagedIndexError(StorageError):
     """The file of the index does not pass the database's own check, or is none of ours."""
+
+
+class UnusableIndexError(StorageError):
+    """The index cannot be used now, whatever it is asked: it is full or busy, or its server is away."""
 
 
 class UnsafeLocationError(StorageError):

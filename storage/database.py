@@ -9,8 +9,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from dcis_node.errors import OlderSchemaError, SchemaError, StorageError
-from storage.engines import DAMAGED, describe, read_engine, require_index, write_engine
+from dcis_node.errors import OlderSchemaError, SchemaError, StorageError, UnusableIndexError
+from storage.engines import DAMAGED, read_engine, require_index, told, write_engine
 from storage.locations import check_location
 from storage.migrate import HEAD, upgrade
 
@@ -41,8 +41,10 @@ class Database:
 
         Raises
         ------
+        UnusableIndexError
+            The index was busy for ten seconds, is away, or a write was tried.
         StorageError
-            The index was busy for ten seconds, cannot be read, or a write was tried. The text holds no values.
+            It refused what it was asked. The text holds no values.
         """
         with _told(), self._session(self._readers) as session:
             yield session
@@ -56,9 +58,11 @@ class Database:
 
         Raises
         ------
+        UnusableIndexError
+            The index was busy for ten seconds, is full, or is away. Nothing was changed, unless it went away while it
+            committed.
         StorageError
-            The index was busy for ten seconds, is full, or refused a value. Nothing was changed. The text holds no
-            values.
+            It refused a value. Nothing was changed. The text holds no values.
         """
         with _told(), self._session(self._writers) as session:
             yield session
@@ -85,6 +89,8 @@ def open_database(url: str) -> Database:
         There is no index yet, or it has another schema. Nothing is created.
     UnsafeLocationError
         The index lies on a network file system.
+    UnusableIndexError
+        The index cannot be opened now: it is busy, or its server is away.
     StorageError
         The index cannot be opened.
     """
@@ -102,10 +108,12 @@ def _check_schema(database: Database) -> None:
     try:
         with database.read() as session:
             found = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    except UnusableIndexError as error:
+        if any(code in str(error) for code in DAMAGED):
+            raise SchemaError(str(error)) from error
+        raise
     except StorageError as error:
-        damaged = any(code in str(error) for code in DAMAGED)
-        unknown = f"the index has no schema yet, or cannot be read ({error}): start the node once"
-        raise SchemaError(str(error) if damaged else unknown) from error
+        raise SchemaError(f"the index has no schema yet ({error}): start the node once") from error
     if found != HEAD:
         if found is not None and found < HEAD:
             raise OlderSchemaError(f"the index has schema {found}, brought to {HEAD} when the node starts")
@@ -118,7 +126,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise StorageError(describe(error)) from None
+        raise told(error) from None
     except PoolTimeoutError:
         msg = "the index was busy: no free connection in time"
-        raise StorageError(msg) from None
+        raise UnusableIndexError(msg) from None

@@ -9,12 +9,19 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
-from dcis_node.errors import SchemaError, StorageError
+from dcis_node.errors import SchemaError, StorageError, UnusableIndexError
 from storage.locations import check_location
 from storage.postgresql import server_engine, sqlstate
 
 # What SQLite calls a file that is damaged, or none of its own.
 DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+# Results of SQLite that say nothing of what it was asked (sqlite.org/rescode.html); of PostgreSQL it is the classes of
+# SQLSTATE that do say something of it (its manual, appendix A): cardinality, data, integrity, syntax, check of a view.
+UNUSABLE = (
+    "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_NOMEM", "SQLITE_READONLY",
+    "SQLITE_PROTOCOL", *DAMAGED,
+)  # fmt: skip
+OF_THE_STATEMENT = ("21", "22", "23", "42", "44")
 HEALING = "`dcis-node restore latest`, or `dcis-node rebuild-index`"
 
 BUSY_TIMEOUT_SECONDS = 10.0
@@ -109,11 +116,21 @@ def broken_foreign_keys(connection: Connection) -> int:
     return len(connection.exec_driver_sql("PRAGMA foreign_key_check").all())
 
 
-def describe(error: DBAPIError) -> str:
-    """Say what a database refused, without any value that was on its way in or out."""
-    name = getattr(error.orig, "sqlite_errorname", None) or sqlstate(error.orig)
-    told = f"the index refused: {type(error.orig).__name__} {name}".strip()
-    return f"{told}: it is damaged; stop the node, then {HEALING}" if name.startswith(DAMAGED) else told
+def told(error: DBAPIError) -> StorageError:
+    """Make of what a database refused an error of ours, without any value that was on its way in or out."""
+    kind = type(error.orig).__name__
+    if isinstance(error.orig, sqlite3.Error):
+        name = getattr(error.orig, "sqlite_errorname", "")
+        unusable = name.startswith(UNUSABLE)
+    else:
+        name = sqlstate(error.orig)
+        unusable = not name.startswith(OF_THE_STATEMENT)
+        if not name:  # it is the driver that says it
+            return UnusableIndexError(f"the server of the index does not answer ({kind})")
+    text = f"the index refused: {kind} {name}".strip()
+    if name.startswith(DAMAGED):
+        text += f": it is damaged; stop the node, then {HEALING}"
+    return UnusableIndexError(text) if unusable else StorageError(text)
 
 
 def is_sqlite(url: str) -> bool:

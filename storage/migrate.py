@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from dcis_node.errors import SchemaError, StorageError
 from storage.engines import (
     broken_foreign_keys,
-    describe,
     migration_engine,
     prepare_location,
     sqlite_file,
+    told,
 )
 from storage.files import sync_folder
 from storage.index_file import copy_in_one_go
@@ -57,7 +57,7 @@ def upgrade(url: str) -> None:
         with engine.begin() as connection:
             _upgrade(connection, sqlite_file(url))
     except DBAPIError as error:
-        raise StorageError(describe(error)) from None
+        raise told(error) from None
     finally:
         engine.dispose()
 

@@ -56,6 +56,7 @@ class Cluster:
 
     port: int
     authority: Authority
+    server: "_Server"
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def url(self, name: str) -> str:
@@ -65,6 +66,15 @@ class Cluster:
         """Run a statement, as a transaction of its own or none."""
         with pg8000.native.Connection(UNPRIVILEGED, "127.0.0.1", database, self.port) as connection:
             connection.run(sql)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Stop the server for a while, with all its sessions."""
+        self.server.stop()
+        try:
+            yield
+        finally:
+            self.server.start()
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -86,6 +96,37 @@ class Cluster:
             self.run(EMPTY, database=SHARED)
 
 
+@dataclass
+class _Server:
+    """The processes of a cluster."""
+
+    command: list[str | Path]
+    folder: Path
+    user: str | None
+    port: int
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self.command, stdout=log, stderr=log, user=self.user, cwd=self.folder)
+        wait_until(lambda: listens(self.port), "PostgreSQL listens")
+        wait_until(self._takes_sessions, "PostgreSQL takes sessions")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)  # SIGTERM would wait for the sessions that are open
+            self._process.wait(60)
+        self._process = None
+
+    def _takes_sessions(self) -> bool:
+        try:
+            with pg8000.native.Connection(UNPRIVILEGED, "127.0.0.1", "postgres", self.port) as connection:
+                connection.run("SELECT 1")
+        except pg8000.native.Error:
+            return False
+        return True
+
+
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """Start a cluster with an empty index; it is gone afterwards."""
@@ -105,21 +146,16 @@ def cluster() -> Iterator[Cluster]:
         port = free_port()
         tls = ("ssl=on", f"ssl_cert_file={issued.certificate}", f"ssl_key_file={issued.key}")
         settings = [word for setting in (*SETTINGS, *tls) for word in ("-c", setting)]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-p", str(port), "-k", folder, *settings],
-                stdout=log, stderr=log, user=user, cwd=folder,
-            )  # fmt: skip
-            try:
-                wait_until(lambda: listens(port), "PostgreSQL listens")
-                made = Cluster(port, authority)
-                wait_until(lambda: _takes_sessions(made), "PostgreSQL takes sessions")
-                made.run(f"CREATE DATABASE {SHARED}")
-                upgrade(made.url(SHARED))
-                yield made
-            finally:
-                server.send_signal(signal.SIGINT)  # SIGTERM would wait for the sessions that are open
-                server.wait(60)
+        command = [programs / "postgres", "-D", data, "-p", str(port), "-k", folder, *settings]
+        server = _Server(command, folder, user, port)
+        try:
+            server.start()
+            made = Cluster(port, authority, server)
+            made.run(f"CREATE DATABASE {SHARED}")
+            upgrade(made.url(SHARED))
+            yield made
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -153,14 +189,6 @@ def everything_in(db: Database) -> bytes:
     with db.read() as session:
         rows = [row for table in Base.metadata.sorted_tables for row in session.execute(select(table))]
     return "\n".join(map(str, rows)).encode()
-
-
-def _takes_sessions(made: Cluster) -> bool:
-    try:
-        made.run("SELECT 1")
-    except pg8000.native.Error:
-        return False
-    return True
 
 
 def _programs() -> Path:

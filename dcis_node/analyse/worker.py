@@ -19,7 +19,7 @@ from dcis_node.analyse.exam_marks import marks_on, read_exam_marks
 from dcis_node.analyse.machine_faults import is_of_machine
 from dcis_node.analyse.models import Models
 from dcis_node.analyse.view import Predictor, analyse_view, analysis_key
-from dcis_node.analyse.workbench import Workbench, keeper, nothing, where
+from dcis_node.analyse.workbench import Workbench, give_back_owed, keeper, nothing, owing, where
 from dcis_node.config import AnalyseSettings
 from dcis_node.errors import DecoderError, DeviceError, PixelError, ResultError, StorageError
 from dcis_node.mammogram.facts import MammogramHeader, Mark, Reason
@@ -31,6 +31,7 @@ from storage.database import Database
 from storage.exams import ExamInstance, exam_instances
 from storage.files import FileStore
 from storage.findings import StoredAnalysis, find_analysis, finish_view
+from storage.outage import Outage
 from storage.pins import pin_bundle, pinned_bundle
 from storage.records import RecordedAnalysis, Records
 from storage.work import (
@@ -146,12 +147,14 @@ def work_until(bench: Workbench, stop: threading.Event, *, enough: Callable[[], 
     DeviceError
         This process cannot compute any more.
     """
+    outage = Outage(log, "index_unusable")
     while not stop.is_set() and not enough():
         try:
             bench.beat()
             found = do_next(bench)
+            outage.over()
         except StorageError as error:
-            log.error("event=index_unusable error=%s at=%s", type(error).__name__, where(error))
+            outage.failed(error)
             found = False
         if not found:
             stop.wait(POLL_SECONDS)
@@ -165,8 +168,10 @@ def do_next(bench: Workbench) -> bool:
     Raises
     ------
     StorageError
-        The index cannot be used. What was claimed comes back when its lease has run out.
+        The index cannot be used. What was claimed is given back first when it can again; by another worker when its
+        lease has run out.
     """
+    give_back_owed(bench)
     # A bundle that became active meanwhile is loaded here, between two items.
     bench.models.current()
     return _decide_next(bench) or _analyse_next(bench)
@@ -209,11 +214,12 @@ def _decide_next(bench: Workbench) -> bool:
             decider.bundle.sha256,
         )
     except Exception as error:  # noqa: BLE001 -- the edge of an item: recorded on it, and the next one is done
-        if is_of_machine(error):
-            log.error("event=exam_waits_for_machine exam=%d error=%s at=%s", claim.id, _short(error), where(error))
-            give_back_exam(bench.db, lease.claim, retry_at=bench.clock() + MACHINE_RETRY_SECONDS)
-        else:
-            _record_undecided(bench, lease.claim, error)
+        with owing(bench, lease):
+            if is_of_machine(error):
+                log.error("event=exam_waits_for_machine exam=%d error=%s at=%s", claim.id, _short(error), where(error))
+                give_back_exam(bench.db, lease.claim, retry_at=bench.clock() + MACHINE_RETRY_SECONDS)
+            else:
+                _record_undecided(bench, lease.claim, error)
     return True
 
 
@@ -262,15 +268,19 @@ def _analyse_next(bench: Workbench) -> bool:
         log.info("event=view_analysed instance=%d seconds=%.2f kept=%s", claim.id, record.analysis.seconds, kept)
     except DeviceError as error:
         log.error("event=view_waits_for_device instance=%d text=%r", claim.id, str(error))
-        give_back_view(bench.db, lease.claim, retry_at=bench.clock() + DEVICE_RETRY_SECONDS)
+        with owing(bench, lease):
+            give_back_view(bench.db, lease.claim, retry_at=bench.clock() + DEVICE_RETRY_SECONDS)
         if error.spoilt:
             raise
     except Exception as error:  # noqa: BLE001 -- the edge of an item: recorded on it, and the next one is done
-        if is_of_machine(error):
-            log.error("event=view_waits_for_machine instance=%d error=%s at=%s", claim.id, _short(error), where(error))
-            give_back_view(bench.db, lease.claim, retry_at=bench.clock() + MACHINE_RETRY_SECONDS)
-        else:
-            _record_failure(bench, lease.claim, error)
+        with owing(bench, lease):
+            if is_of_machine(error):
+                log.error(
+                    "event=view_waits_for_machine instance=%d error=%s at=%s", claim.id, _short(error), where(error)
+                )
+                give_back_view(bench.db, lease.claim, retry_at=bench.clock() + MACHINE_RETRY_SECONDS)
+            else:
+                _record_failure(bench, lease.claim, error)
     return True
 
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 POLL_SECONDS = 0.25  # results leave this soon after they were made; an idle look costs one read
@@ -59,21 +59,27 @@ def run_loops(
     leave
         Set here when the loops are to end after what is in hand; the steps look at it too.
     beat
-        Called a few times a second, as long as no loop is stuck.
+        Called a few times a second, as long as no loop is stuck; also while the others finish what they have in hand.
 
     Raises
     ------
     Exception
         What ended a loop; the others have been ended then.
     """
+
+    def beat_unless_stuck() -> None:
+        if not any(loop.is_stuck() for loop in loops):
+            beat()
+
     with ThreadPoolExecutor(max_workers=max(1, len(loops)), thread_name_prefix="loop") as pool:
         runs = [pool.submit(_run, loop, leave) for loop in loops]
         try:
             while not stop.wait(POLL_SECONDS) and not any(run.done() for run in runs):
-                if not any(loop.is_stuck() for loop in loops):
-                    beat()
+                beat_unless_stuck()
         finally:
             leave.set()
+        while wait(runs, timeout=POLL_SECONDS).not_done:
+            beat_unless_stuck()
     for run in runs:
         run.result()
 

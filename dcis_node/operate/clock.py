@@ -173,6 +173,10 @@ class _Clock:
                 elif not self.is_followed:
                     self._follow()
         finally:
+            # Its thread, if it has just rung a job, would not find that job any more, and die of it (APScheduler 3.11):
+            # so it is paused first, and asked something, which waits for the round that it is in.
+            self.scheduler.pause()
+            self.scheduler.get_jobs()
             self.scheduler.shutdown(wait=True)
 
     def _tell(self) -> None:

@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 MOST_FRAMES = 12
 WEB = ("dicomweb_client", "urllib3", "retrying")  # write URLs with UIDs of studies
 # APScheduler tells with its text which exception a job raised; `operate.clock` tells it without.
-SILENT = ("pydicom", "pynetdicom", "apscheduler", *WEB)
+# The pool of connections tells of each one that a server has closed; whoever needed it gets an error, and tells it.
+SILENT = ("pydicom", "pynetdicom", "apscheduler", "sqlalchemy.pool", *WEB)
 TERSE = ("alembic", "highdicom", "PIL", "sqlalchemy")
 
 

@@ -19,6 +19,7 @@ from dcis_node.operate.pulse import Pulse
 from storage.database import Database, open_database
 from storage.files import FileStore
 from storage.heartbeat import forget_beat, record_beat
+from storage.outage import Outage
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +146,7 @@ class _Beater:
         self._started_at = time.time()
         self._last = float("-inf")
         self._detail = ""
+        self._outage = Outage(log, "beat_not_written", f"process={name}")
 
     def __call__(self, detail: Mapping[str, object] | None = None) -> None:
         self._pulse.beat()
@@ -161,5 +163,6 @@ class _Beater:
                 record_beat(
                     session, self._name, pid=os.getpid(), started_at=self._started_at, now=time.time(), detail=text
                 )
+            self._outage.over()
         except StorageError as error:
-            log.warning("event=beat_not_written process=%s error=%r", self._name, str(error))
+            self._outage.failed(error)

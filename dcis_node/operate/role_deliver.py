@@ -1,10 +1,13 @@
 """The courier process."""
 
+from collections.abc import Callable
+
 from dcis_node.config import Configuration
 from dcis_node.deliver.courier import run_courier
 from dcis_node.operate.audit.folder import audit_folder
 from dcis_node.operate.audit.trail import audit_trail
 from dcis_node.operate.audit.unfinished import CourierTrail
+from dcis_node.operate.index_waits import with_its_index
 from dcis_node.operate.process import running_process
 
 
@@ -16,15 +19,19 @@ def run_deliver(configuration: Configuration, name: str, *, lifeline: int | None
     ):
         told = CourierTrail(trail, audit_folder(configuration), name)
         told.tell_unfinished(process.db)
-        run_courier(
-            db=process.db,
-            files=process.files,
-            destinations=configuration.destinations,
-            settings=configuration.deliver,
-            aet=configuration.node.aet,
-            base=configuration.base.absolute(),
-            owner=process.owner,
-            stop=process.stop,
-            beat=process.beat,
-            notify=told.tell,
-        )
+
+        def work(beat: Callable[[], None]) -> None:
+            run_courier(
+                db=process.db,
+                files=process.files,
+                destinations=configuration.destinations,
+                settings=configuration.deliver,
+                aet=configuration.node.aet,
+                base=configuration.base.absolute(),
+                owner=process.owner,
+                stop=process.stop,
+                beat=beat,
+                notify=told.tell,
+            )
+
+        with_its_index(process, work)

@@ -12,6 +12,7 @@ from dcis_node.retrieve.events import Notify, nobody
 from dcis_node.retrieve.retriever import Lane, retrieve_next
 from dcis_node.retrieve.source import Source
 from storage.database import Database
+from storage.outage import Outage
 from storage.retrievals import release_leases
 
 log = logging.getLogger(__name__)
@@ -65,13 +66,15 @@ def run_retriever(
 
 
 def _run_lane(lane: Lane, ticks: dict[str, float]) -> None:
+    outage = Outage(log, "index_unusable", f"source={lane.source.name}")
     while not lane.stop.is_set():
         ticks[lane.source.name] = time.monotonic()
         try:
             found = retrieve_next(lane)
+            outage.over()
         except StorageError as error:
             # What was leased is asked again after a restart, or given up when its exam's time and the lease are over.
-            log.error("event=index_unusable source=%s text=%r", lane.source.name, str(error))
+            outage.failed(error)
             found = False
         if not found:
             lane.stop.wait(POLL_SECONDS)

@@ -275,7 +275,7 @@ class TestWhatGoesWrong:
         monkeypatch.setattr(worker, "POLL_SECONDS", 0.0)
         work_until(node.bench, stop)
         assert len(rounds) == 2
-        assert "event=index_unusable error=StorageError" in caplog.text
+        assert caplog.text.count("event=index_unusable seconds=0 error=StorageError text='the index was busy'") == 1
 
     def test_a_worker_that_lost_its_lease_writes_nothing(self, node: Node):
         def steal(image, mask, **_options):

@@ -59,3 +59,33 @@ def test_an_error_in_one_ends_the_others_and_is_raised():
     with pytest.raises(ValueError, match="the index is gone"):
         run_loops(loops, stop=threading.Event(), leave=leave, beat=lambda: None)
     assert leave.is_set()
+
+
+def test_while_the_others_finish_what_they_have_in_hand_they_are_not_silent():
+    entered, release, beats = threading.Event(), threading.Event(), []
+
+    def sends():
+        entered.set()
+        return release.wait(30) and False
+
+    def broken():
+        assert entered.wait(30)
+        raise ValueError("the index is gone")
+
+    leave, raised = threading.Event(), []
+
+    def run_them():
+        loops = [Loop("sends", sends, 60.0), Loop("broken", broken, 60.0)]
+        with pytest.raises(ValueError, match="the index is gone") as error:
+            run_loops(loops, stop=threading.Event(), leave=leave, beat=lambda: beats.append(1))
+        raised.append(error)
+
+    thread = threading.Thread(target=run_them)
+    thread.start()
+    assert leave.wait(30)
+    number = len(beats)
+    wait_until(lambda: len(beats) >= number + 2, "it beats on")
+    assert raised == []
+    release.set()
+    thread.join(20)
+    assert len(raised) == 1

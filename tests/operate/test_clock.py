@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from dcis_node.operate.clock import DailyJob, Job, Part, Watch, run_clock
 
@@ -162,6 +163,22 @@ def test_the_parts_of_a_night_are_done_in_order_each_shown_and_a_failed_one_stop
         assert taken(rung, 1)
     assert done == ["sweep", "backup"]
     assert set(bench.told["jobs"]) == {"heartbeat", "sweep", "backup", "last"}
+
+
+def test_a_clock_that_is_stopped_while_it_rings_stops_in_peace(monkeypatch):
+    """An error in the scheduler's thread would fail this test by itself."""
+    rung, removed, whole = threading.Event(), [], BackgroundScheduler.remove_job
+
+    def remove_late(scheduler, *arguments):
+        assert rung.wait(30)
+        assert not threading.Event().wait(0.3)  # the clock has been told to stop meanwhile
+        whole(scheduler, *arguments)
+        removed.append(arguments[0])
+
+    monkeypatch.setattr(BackgroundScheduler, "remove_job", remove_late)
+    with Bench(DailyJob("night", "00:00", at_start=True, parts=(Part("sweep", rung.set),))):
+        assert rung.wait(30)
+    assert removed == ["night_at_start"]
 
 
 @pytest.mark.timeout(120)

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, func, inspect, select, text
 
 import storage.postgresql
-from dcis_node.errors import SchemaError, StorageError
+from dcis_node.errors import SchemaError, StorageError, UnusableIndexError
 from storage import engines, migrate
 from storage.database import Database, open_database, upgrade
 from storage.schema import Base, Patient
@@ -225,13 +225,15 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(monkeypatch):
     monkeypatch.setattr(storage.postgresql, "SILENT_SECONDS", 0.2)
     with black_hole() as port:
         silent = Database(f"postgresql+pg8000://dcis@127.0.0.1:{port}/dcis")
-        with pytest.raises(StorageError, match="InterfaceError"), silent.read() as session:
+        with pytest.raises(UnusableIndexError, match="does not answer"), silent.read() as session:
             session.execute(text("SELECT 1"))
         silent.close()
 
 
 def test_a_server_that_is_not_there_is_an_error_of_the_index():
     nobody = Database("postgresql+pg8000://nobody@127.0.0.1:1/none")
-    with pytest.raises(StorageError, match="the index refused"), nobody.read() as session:
+    with pytest.raises(UnusableIndexError, match="server of the index does not answer"), nobody.read() as session:
         session.execute(text("SELECT 1"))
+    with pytest.raises(UnusableIndexError, match="server of the index does not answer"):
+        open_database(nobody.url)
     nobody.close()

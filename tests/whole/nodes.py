@@ -44,6 +44,10 @@ host = "127.0.0.1"
 port = {port}
 aet = "{aet}"
 """
+STORAGE = """
+[storage]
+index_url = "{url}"
+"""
 
 
 @dataclass(frozen=True)

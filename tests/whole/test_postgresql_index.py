@@ -10,14 +10,10 @@ import pytest
 from dcis_node.config import load_configuration
 from storage.files import FileStore
 from tests.peers import StoragePeer, free_port, listens, wait_until
-from tests.whole.nodes import CONFIG, DESTINATION, RunningNode, json_of, open_when_made
+from tests.whole.nodes import CONFIG, DESTINATION, STORAGE, RunningNode, json_of, open_when_made
 from tests.whole.test_main_job import results_of, send, study_of
 
 ROLES = ("receive", "analyse", "deliver", "clock")
-STORAGE = """
-[storage]
-index_url = "{url}"
-"""
 
 
 @contextlib.contextmanager
