@@ -19,8 +19,20 @@ from dcis_node.errors import StorageError
 DRIVER, PORT = "postgresql+pg8000", 5432
 CA_FILE = "sslrootcert"  # libpq's name for it
 WRITE_LOCK_KEY = 0x64636973  # any fixed number, the same in every process: "dcis"
-# A server that does not answer for so long, beside the wait for the lock, is not there. No statement takes as long.
-SILENT_SECONDS = 60.0
+# Until a session is there: TCP, TLS, login.
+CONNECT_SECONDS = 10.0
+# A server that does not answer for so long, beside the wait for the lock, stands still. No statement takes as long; and
+# together with a new connection it is less than the time for which a process may be silent (`operate.children`).
+SILENT_SECONDS = 45.0
+# A host or a network that is gone is noticed much sooner: nothing acknowledges what TCP has sent, or sends to see.
+GONE_SECONDS = 20
+TCP_OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_SECONDS * 1000),
+)
 
 
 def server_engine(url: str, *, lock_seconds: float | None, pool_size: int = 5, max_overflow: int = 20) -> Engine:
@@ -101,14 +113,36 @@ def _connect(dialect: Any, _record: object, arguments: list[Any], options: dict[
 
 
 def _connected(dialect: Any, arguments: list[Any], options: dict[str, Any]) -> Any:  # noqa: ANN401 -- SQLAlchemy's
-    connection = socket.create_connection((options["host"], options.get("port", PORT)), options["timeout"])
+    connection = socket.create_connection((options["host"], options.get("port", PORT)), CONNECT_SECONDS)
     try:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for level, name, value in TCP_OPTIONS:
+            connection.setsockopt(level, name, value)
         # Its `connect` takes no socket.
-        return dialect.loaded_dbapi.dbapi.Connection(*arguments, **options, sock=connection)
+        session = dialect.loaded_dbapi.dbapi.Connection(*arguments, **options, sock=connection)
     except BaseException:
         connection.close()
         raise
+    # The socket, or TLS around it, and the file that the driver reads it through.
+    session._usock.settimeout(options["timeout"])  # noqa: SLF001
+    session._sock = _Stream(session._sock, dialect.loaded_dbapi.InterfaceError)  # noqa: SLF001
+    return session
+
+
+class _Stream:
+    """What the driver reads: a time-out or a reset is an error of the driver, by itself not always (pg8000 1.31)."""
+
+    def __init__(self, file: Any, error: type[Exception]) -> None:  # noqa: ANN401 -- the driver's
+        self._file, self._error = file, error
+
+    def read(self, size: int) -> bytes:
+        try:
+            return bytes(self._file.read(size))
+        except OSError as error:
+            # By these words SQLAlchemy knows that the connection is lost.
+            raise self._error(f"network error: {type(error).__name__}") from None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- the driver's
+        return getattr(self._file, name)
 
 
 def _take_write_lock(seconds: float) -> Callable[[Connection], None]:

@@ -1,6 +1,7 @@
 """What PostgreSQL has to do for an index that was written for the lock of SQLite."""
 
 import multiprocessing
+import socket
 import sys
 import threading
 
@@ -12,6 +13,7 @@ from sqlalchemy import create_engine, func, inspect, select, text
 
 import storage.postgresql
 from dcis_node.errors import SchemaError, StorageError, UnusableIndexError
+from dcis_node.operate.children import SILENT_SECONDS_OTHERS
 from storage import engines, migrate
 from storage.database import Database, open_database, upgrade
 from storage.schema import Base, Patient
@@ -222,12 +224,42 @@ def test_without_its_driver_the_node_says_what_to_install(monkeypatch):
 
 
 def test_a_server_that_does_not_answer_is_given_up_in_time(monkeypatch):
-    monkeypatch.setattr(storage.postgresql, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(storage.postgresql, "CONNECT_SECONDS", 0.2)
     with black_hole() as port:
         silent = Database(f"postgresql+pg8000://dcis@127.0.0.1:{port}/dcis")
         with pytest.raises(UnusableIndexError, match="does not answer"), silent.read() as session:
             session.execute(text("SELECT 1"))
         silent.close()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_a_server_that_stands_still_in_the_middle_is_given_up_in_time_and_used_again(url, postgresql, monkeypatch, tls):
+    monkeypatch.setattr(storage.postgresql, "SILENT_SECONDS", 0.5)
+    silent = Database(f"{url}?sslrootcert={postgresql.authority.certificate}" if tls else url)
+    with pytest.raises(UnusableIndexError, match="does not answer"), silent.read() as session:
+        session.execute(text("SELECT pg_sleep(200)"))
+    with silent.read() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    silent.close()
+
+
+def test_a_host_that_is_gone_is_noticed_by_tcp(url):
+    """Nothing is sent while a statement runs: only what TCP asks by itself tells that the other side is gone."""
+    engine = engines.read_engine(url)
+    held = engine.raw_connection()
+    used = held.driver_connection._usock
+    assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
+    assert [used.getsockopt(*option) for option in (
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+    )] == [1, 10, 5, 2]  # fmt: skip
+    held.close()
+    engine.dispose()
+
+
+def test_a_process_hears_of_a_dead_server_before_it_counts_as_silent():
+    waits = storage.postgresql.SILENT_SECONDS + engines.BUSY_TIMEOUT_SECONDS + storage.postgresql.CONNECT_SECONDS
+    assert waits < SILENT_SECONDS_OTHERS
 
 
 def test_a_server_that_is_not_there_is_an_error_of_the_index():
