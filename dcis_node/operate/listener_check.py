@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dcis_node.config import Configuration, TlsSettings
 from dcis_node.deliver.outcome import PeerAddress
 from dcis_node.deliver.sender import echo
-from dcis_node.errors import ConfigurationError, DcisNodeError
+from dcis_node.errors import ConfigurationError, DcisNodeError, UnusableIndexError
 from dcis_node.operate.findings import Finding, Verdict
 from dcis_node.operate.listener import bind_listener, bind_tls_listener, place_of
 from dcis_node.receive.admission import is_within, may_connect
@@ -36,7 +36,11 @@ def check_certificate(configuration: Configuration) -> Iterator[Finding]:
 
 def check_listeners(configuration: Configuration) -> Iterator[Finding]:
     """Ask the node that runs on its ports, or see whether the ports are free."""
-    places = _listening(configuration)
+    try:
+        places = _listening(configuration)
+    except UnusableIndexError:
+        yield Finding("listener", Verdict.WARN, "not tried: only the index can say whether the node runs")
+        return
     receive = configuration.receive
     if receive.plain:
         yield _answer(configuration) if places else _free("listener", configuration)
@@ -148,9 +152,17 @@ def _let_in(secure: ssl.SSLSocket) -> str:
 
 
 def _listening(configuration: Configuration) -> tuple[str, str] | None:
-    """Say where the node listens, without and with TLS; None if it does not run."""
+    """Say where the node listens, without and with TLS; None if it does not run.
+
+    Raises
+    ------
+    UnusableIndexError
+        The index cannot be asked.
+    """
     try:
         db = open_database(configuration.index_url)
+    except UnusableIndexError:
+        raise
     except DcisNodeError:
         return None
     try:

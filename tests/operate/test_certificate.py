@@ -143,6 +143,14 @@ def test_check_says_of_a_node_that_does_not_run_whether_its_ports_are_free(confi
     assert "receive.tls.port" in found[1].detail
 
 
+def test_check_does_not_call_a_port_taken_that_the_node_may_be_at_itself(configured, node):
+    """Only the index says whether it runs, and that is away."""
+    storage = StorageSettings(folder="data", index_url="postgresql+pg8000://nobody@127.0.0.1:1/none")
+    (finding,) = check_listeners(configured(node).model_copy(update={"storage": storage}))
+    assert (finding.check, finding.verdict) == ("listener", Verdict.WARN)
+    assert "not tried" in finding.detail
+
+
 @pytest.fixture
 def running(db, configured, tmp_path):
     """Receivers of these settings, as a node that runs."""
