@@ -9,8 +9,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from dcis_node.errors import OlderSchemaError, SchemaError, StorageError, UnusableIndexError
-from storage.engines import DAMAGED, read_engine, require_index, told, write_engine
+from dcis_node.errors import DamagedIndexError, OlderSchemaError, SchemaError, StorageError, UnusableIndexError
+from storage.engines import read_engine, require_index, told, write_engine
 from storage.locations import check_location
 from storage.migrate import HEAD, upgrade
 
@@ -108,10 +108,10 @@ def _check_schema(database: Database) -> None:
     try:
         with database.read() as session:
             found = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    except UnusableIndexError as error:
-        if any(code in str(error) for code in DAMAGED):
-            raise SchemaError(str(error)) from error
+    except UnusableIndexError:
         raise
+    except DamagedIndexError as error:
+        raise SchemaError(str(error)) from error
     except StorageError as error:
         raise SchemaError(f"the index has no schema yet ({error}): start the node once") from error
     if found != HEAD:

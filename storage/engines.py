@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
-from dcis_node.errors import SchemaError, StorageError, UnusableIndexError
+from dcis_node.errors import DamagedIndexError, SchemaError, StorageError, UnusableIndexError
 from storage.locations import check_location
 from storage.postgresql import server_engine, sqlstate
 
@@ -19,7 +19,7 @@ DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 # SQLSTATE that do say something of it (its manual, appendix A): cardinality, data, integrity, syntax, check of a view.
 UNUSABLE = (
     "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_NOMEM", "SQLITE_READONLY",
-    "SQLITE_PROTOCOL", *DAMAGED,
+    "SQLITE_PROTOCOL",
 )  # fmt: skip
 OF_THE_STATEMENT = ("21", "22", "23", "42", "44")
 HEALING = "`dcis-node restore latest`, or `dcis-node rebuild-index`"
@@ -129,7 +129,7 @@ def told(error: DBAPIError) -> StorageError:
             return UnusableIndexError(f"the server of the index does not answer ({kind})")
     text = f"the index refused: {kind} {name}".strip()
     if name.startswith(DAMAGED):
-        text += f": it is damaged; stop the node, then {HEALING}"
+        return DamagedIndexError(f"{text}: it is damaged; stop the node, then {HEALING}")
     return UnusableIndexError(text) if unusable else StorageError(text)
 
 

@@ -23,7 +23,7 @@ START_SILENT_SECONDS = 300.0
 SILENT_SECONDS = {"analyse": 180.0}
 SILENT_SECONDS_OTHERS = 90.0
 # Errors by which a child says that the index cannot be used.
-INDEX_KINDS = frozenset({"StorageError", "SchemaError", "UnusableIndexError"})
+INDEX_KINDS = frozenset({"StorageError", "SchemaError", "UnusableIndexError", "DamagedIndexError"})
 # From SIGTERM to SIGKILL for one that was silent: it will hardly hear.
 SILENT_STOP_SECONDS = 10.0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from dcis_node.errors import StorageError, UnusableIndexError
+from dcis_node.errors import DamagedIndexError, StorageError, UnusableIndexError
 from storage import engines
 from storage.database import open_database
 from storage.schema import Patient
@@ -96,7 +96,7 @@ def test_an_index_without_room_is_unusable(sqlite_db):
     assert "SQLITE_FULL" in str(error)
 
 
-def test_an_index_that_is_damaged_is_unusable_and_says_how_it_is_healed(file: Path):
+def test_an_index_that_is_damaged_says_how_it_is_healed_and_is_not_waited_for(file: Path):
     damaged = file.read_bytes()
     file.write_bytes(damaged[:4096] + b"x" * (len(damaged) - 4096))
     database = engines.write_engine(f"sqlite:///{file}")
@@ -104,5 +104,6 @@ def test_an_index_that_is_damaged_is_unusable_and_says_how_it_is_healed(file: Pa
         connection.execute(text("SELECT * FROM patient"))
     database.dispose()
     error = engines.told(raised.value)
-    assert isinstance(error, UnusableIndexError)
+    assert isinstance(error, DamagedIndexError)
+    assert not isinstance(error, UnusableIndexError)
     assert "dcis-node restore latest" in str(error)
