@@ -34,6 +34,7 @@ class Database:
         self._pid = os.getpid()
         self._readers = read_engine(url)
         self._writers = write_engine(url)
+        self._driver_error: type[Exception] = self._readers.dialect.loaded_dbapi.Error
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -46,7 +47,7 @@ class Database:
         StorageError
             It refused what it was asked. The text holds no values.
         """
-        with _told(), self._session(self._readers) as session:
+        with self._told(), self._session(self._readers) as session:
             yield session
 
     @contextmanager
@@ -64,7 +65,7 @@ class Database:
         StorageError
             It refused a value. Nothing was changed. The text holds no values.
         """
-        with _told(), self._session(self._writers) as session:
+        with self._told(), self._session(self._writers) as session:
             yield session
             session.commit()
 
@@ -72,6 +73,20 @@ class Database:
         """Close all connections."""
         self._readers.dispose()
         self._writers.dispose()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn the database library's errors into ours, without the values they may quote.
+
+        Where a connection that is lost is given back to its pool, it is the driver's own error that comes through.
+        """
+        try:
+            yield
+        except (DBAPIError, self._driver_error) as error:
+            raise told(error) from None
+        except PoolTimeoutError:
+            msg = "the index was busy: no free connection in time"
+            raise UnusableIndexError(msg) from None
 
     def _session(self, engine: Engine) -> Session:
         if os.getpid() != self._pid:
@@ -118,15 +133,3 @@ def _check_schema(database: Database) -> None:
         if found is not None and found < HEAD:
             raise OlderSchemaError(f"the index has schema {found}, brought to {HEAD} when the node starts")
         raise SchemaError(f"the index has schema {found}, this program knows {HEAD}: install the newer program")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turn the database library's errors into ours, without the values they may quote."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise told(error) from None
-    except PoolTimeoutError:
-        msg = "the index was busy: no free connection in time"
-        raise UnusableIndexError(msg) from None

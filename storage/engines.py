@@ -116,14 +116,21 @@ def broken_foreign_keys(connection: Connection) -> int:
     return len(connection.exec_driver_sql("PRAGMA foreign_key_check").all())
 
 
-def told(error: DBAPIError) -> StorageError:
-    """Make of what a database refused an error of ours, without any value that was on its way in or out."""
-    kind = type(error.orig).__name__
-    if isinstance(error.orig, sqlite3.Error):
-        name = getattr(error.orig, "sqlite_errorname", "")
+def told(error: Exception) -> StorageError:
+    """Make of what a database refused an error of ours, without any value that was on its way in or out.
+
+    Parameters
+    ----------
+    error
+        SQLAlchemy's, or the driver's own.
+    """
+    orig = error.orig if isinstance(error, DBAPIError) else error
+    kind = type(orig).__name__
+    if isinstance(orig, sqlite3.Error):
+        name = getattr(orig, "sqlite_errorname", "")
         unusable = name.startswith(UNUSABLE)
     else:
-        name = sqlstate(error.orig)
+        name = sqlstate(orig)
         unusable = not name.startswith(OF_THE_STATEMENT)
         if not name:  # it is the driver that says it
             return UnusableIndexError(f"the server of the index does not answer ({kind})")

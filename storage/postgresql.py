@@ -55,14 +55,19 @@ def server_engine(url: str, *, lock_seconds: float | None, pool_size: int = 5, m
     try:
         engine = create_engine(
             parsed,
-            connect_args={"timeout": SILENT_SECONDS + (lock_seconds or 0.0), **tls},
+            connect_args={
+                "timeout": SILENT_SECONDS + (lock_seconds or 0.0),
+                # Of the whole session: SQLAlchemy would set and reset it with each use of a connection, and raises the
+                # driver's own error where a dead one cannot be reset.
+                "startup_params": {"default_transaction_read_only": "on" if is_read_only else "off"},
+                **tls,
+            },
             hide_parameters=True,  # the text of an error must not carry a patient's ID into a log
             pool_pre_ping=True,  # a server, unlike a file, may have been started anew
             pool_size=pool_size,
             max_overflow=max_overflow,
             # A writer sees what was committed before each of its statements: all, as it has the lock from the first on.
             isolation_level="REPEATABLE READ" if is_read_only else "READ COMMITTED",
-            execution_options={"postgresql_readonly": is_read_only},
         )
     except ModuleNotFoundError as error:
         msg = f"the driver of PostgreSQL is not installed: {error.name} (pip install '.[postgresql]')"

@@ -118,6 +118,11 @@ class _Server:
             self._process.wait(60)
         self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Process id of the first of them."""
+        return self._process.pid if self._process else 0
+
     def _takes_sessions(self) -> bool:
         try:
             with pg8000.native.Connection(UNPRIVILEGED, "127.0.0.1", "postgres", self.port) as connection:

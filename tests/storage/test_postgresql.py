@@ -5,11 +5,13 @@ import socket
 import sys
 import threading
 
+import pg8000
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, func, inspect, select, text
+from sqlalchemy.orm import Session
 
 import storage.postgresql
 from dcis_node.errors import SchemaError, StorageError, UnusableIndexError
@@ -241,6 +243,29 @@ def test_a_server_that_stands_still_in_the_middle_is_given_up_in_time_and_used_a
     with silent.read() as session:
         assert session.scalar(text("SELECT 1")) == 1
     silent.close()
+
+
+def test_an_error_of_the_driver_itself_is_one_of_the_index(url, monkeypatch):
+    """SQLAlchemy lets it through where it gives a connection back that is lost."""
+    db = Database(url)
+
+    def lost(*_):
+        raise pg8000.InterfaceError("network error")
+
+    for use in (db.read, db.write):
+        monkeypatch.setattr(Session, "close", lost)
+        with pytest.raises(UnusableIndexError, match="does not answer"), use() as session:
+            session.execute(text("SELECT 1"))
+        monkeypatch.undo()
+    db.close()
+
+
+def test_each_session_knows_whether_it_may_write(url):
+    """By itself, not anew with each use of a connection."""
+    for engine, is_read_only in ((engines.read_engine(url), "on"), (engines.write_engine(url), "off")):
+        with engine.connect() as connection:
+            assert connection.scalar(text("SHOW default_transaction_read_only")) == is_read_only
+        engine.dispose()
 
 
 def test_a_host_that_is_gone_is_noticed_by_tcp(url):
